@@ -1,0 +1,95 @@
+package poller
+
+import (
+	"sync"
+	"time"
+)
+
+// DeadlineClass says what a connection in the request phase is being waited for.
+type DeadlineClass uint8
+
+// The classes. Every connection of a class has the same time, so a queue in order of
+// arming is in order of expiry too: arming is O(1) and a sweep looks only at what expired.
+const (
+	DeadlineNone DeadlineClass = iota // being served: whoever serves bounds the time
+	DeadlineHead                      // the head of a request
+	DeadlineBody                      // the rest of a body
+	DeadlineIdle                      // the next request of a kept connection
+	deadlineClasses
+)
+
+// String names the class for logs and metrics.
+func (d DeadlineClass) String() string {
+	return [...]string{"none", "head", "body", "idle"}[d]
+}
+
+// deadlines are the queues. Any goroutine may call their methods.
+type deadlines struct {
+	mu     sync.Mutex
+	after  [deadlineClasses]time.Duration
+	queues [deadlineClasses]queue
+}
+
+type queue struct{ first, last *Conn }
+
+// arm moves c to the end of class's queue.
+func (d *deadlines) arm(c *Conn, class DeadlineClass, now time.Time) {
+	d.mu.Lock()
+	d.unlink(c)
+	c.class = class
+	if class != DeadlineNone {
+		c.due = now.Add(d.after[class])
+		q := &d.queues[class]
+		c.prev = q.last
+		if q.last != nil {
+			q.last.next = c
+		} else {
+			q.first = c
+		}
+		q.last = c
+	}
+	d.mu.Unlock()
+}
+
+// unlink takes c out of its queue. The caller holds mu.
+func (d *deadlines) unlink(c *Conn) {
+	if c.class == DeadlineNone {
+		return
+	}
+	q := &d.queues[c.class]
+	if c.prev != nil {
+		c.prev.next = c.next
+	} else {
+		q.first = c.next
+	}
+	if c.next != nil {
+		c.next.prev = c.prev
+	} else {
+		q.last = c.prev
+	}
+	c.prev, c.next, c.class = nil, nil, DeadlineNone
+}
+
+// expired takes at most len(dst) connections whose time is over out of the queues.
+func (d *deadlines) expired(dst []expiry, now time.Time) int {
+	n := 0
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for class := DeadlineHead; class < deadlineClasses; class++ {
+		for n < len(dst) {
+			c := d.queues[class].first
+			if c == nil || c.due.After(now) {
+				break
+			}
+			d.unlink(c)
+			dst[n] = expiry{c, class}
+			n++
+		}
+	}
+	return n
+}
+
+type expiry struct {
+	conn  *Conn
+	class DeadlineClass
+}

@@ -1,0 +1,81 @@
+// Package poller is the only room that knows descriptors: epoll, eventfd, socket
+// calls, memory mapped tables and the edge to netpoll. It knows no HTTP and no events.
+//
+// Two seams let a fake kernel (internal/simio) stand in for the real one: Poller
+// (readiness) and Net (socket calls). Whoever writes a loop is written against them.
+package poller
+
+import "errors"
+
+// Token names a registered descriptor: a table slot in the low half, the slot's
+// generation in the high half. It is never a pointer. A token whose generation has
+// passed is stale; whoever receives one drops it.
+type Token uint64
+
+// MakeToken packs slot and generation.
+func MakeToken(slot, gen uint32) Token { return Token(slot) | Token(gen)<<32 }
+
+// Slot gives the table slot.
+func (t Token) Slot() uint32 { return uint32(t) }
+
+// Gen gives the slot's generation at the time of Add.
+func (t Token) Gen() uint32 { return uint32(t >> 32) }
+
+// Flags are readiness bits, a subset of epoll's.
+type Flags uint32
+
+// Readiness bits. Hangup is the peer's FIN (EPOLLRDHUP) or a dead socket (EPOLLHUP).
+const (
+	Readable Flags = 1 << iota
+	Writable
+	Hangup
+	Failed
+)
+
+// Event is one readiness report.
+type Event struct {
+	Token Token
+	Flags Flags
+}
+
+// Poller reports readiness, edge triggered, for the descriptors of one loop.
+//
+// Add, Remove and Wait are called by the loop's goroutine only; Wake by anyone.
+// An Add arms Readable, Writable and Hangup at once and reports the current state as
+// a first edge. After Remove no event for the descriptor is returned by a later Wait.
+type Poller interface {
+	Add(fd int, t Token) error
+	Remove(fd int) error
+	// Wait fills dst, which must not be empty, and returns how many it filled.
+	// timeoutMs < 0 waits without limit, 0 never waits. A Wake ends it early with 0
+	// or more events; wakes are merged.
+	Wait(dst []Event, timeoutMs int) (int, error)
+	Wake() error
+	Close() error
+}
+
+// Errors of Net. They are compared with ==; no other error of Net wraps them.
+var (
+	// ErrAgain: the call would have to wait; an edge will tell when to try again.
+	ErrAgain = errors.New("poller: would block")
+	// ErrEOF: the peer has finished sending.
+	ErrEOF = errors.New("poller: end of stream")
+)
+
+// Net is the socket calls a loop makes. None of them waits. A descriptor belongs to
+// one goroutine at a time.
+type Net interface {
+	// Read returns n > 0, or ErrAgain, ErrEOF, or the system's error.
+	Read(fd int, dst []byte) (int, error)
+	// Write sends what the socket takes: 0 < n <= len(p), or ErrAgain, or the error.
+	Write(fd int, p []byte) (int, error)
+	// Writev is Write over several slices (at most WritevMax) in one system call.
+	Writev(fd int, ps [][]byte) (int, error)
+	// ShutdownWrite sends the FIN; reading goes on.
+	ShutdownWrite(fd int) error
+	Close(fd int) error
+}
+
+// WritevMax is the number of slices Writev takes at most (below the kernel's IOV_MAX
+// of 1,024; more per call brings nothing once a socket buffer is full).
+const WritevMax = 64

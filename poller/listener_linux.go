@@ -1,0 +1,217 @@
+package poller
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// acceptBacklog is the listen(2) queue asked for; the kernel caps it at
+	// net.core.somaxconn. A reconnect storm waits in it.
+	acceptBacklog = 65535
+	// exhaustedPause is how long the acceptor waits when there is not even the reserve
+	// descriptor left: it neither spins nor stops, and asks again.
+	exhaustedPause = 5 * time.Millisecond
+)
+
+// ListenOptions are set on the listening socket; Linux hands all of them down to the
+// accepted ones (sk_clone), which saves their system calls for every connection.
+type ListenOptions struct {
+	SendBufferBytes int           // SO_SNDBUF; 0 leaves the kernel's autotuning
+	UserTimeout     time.Duration // TCP_USER_TIMEOUT: sent data unacknowledged for so long ends the connection; 0: the kernel's
+}
+
+// Listener accepts for netpoll. It sheds before anything is allocated, and it holds a
+// reserve descriptor: with none left, the reserve is given up for the moment it takes
+// to accept a connection, refuse it in words and take the reserve back.
+//
+// Accept is called by netpoll's reactor; Close by anyone.
+type Listener struct {
+	fd      int
+	addr    net.Addr
+	closed  atomic.Bool
+	reserve int
+	mu      sync.Mutex // guards reserve
+
+	// Admit is asked once per accepted connection and says whether it may be served.
+	Admit func() bool
+	// Shed takes over a descriptor that may not; it owns and closes it.
+	Shed func(fd int)
+	// Exhausted is told when accept4 failed for want of descriptors.
+	Exhausted func()
+	// Refusal is what a connection that only the reserve could accept is told.
+	Refusal []byte
+}
+
+// Listen binds address ("host:port"; port 0 lets the kernel choose) and listens. The
+// address is never shared: a second Listen on it fails.
+func Listen(address string, o ListenOptions) (*Listener, error) {
+	tcp, err := net.ResolveTCPAddr("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen address %q: %w; host:port is expected", address, err)
+	}
+	family, sa := sockaddr(tcp)
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil && tcp.IP == nil { // every address, on a host without IPv6
+		sa = &unix.SockaddrInet4{Port: tcp.Port}
+		fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: socket: %w", address, err)
+	}
+	if err := prepare(fd, sa, o); err != nil {
+		_ = unix.Close(fd)
+		return nil, fmt.Errorf("listen on %s: %w", address, err)
+	}
+	bound, err := unix.Getsockname(fd)
+	if err != nil {
+		_ = unix.Close(fd)
+		return nil, fmt.Errorf("listen on %s: getsockname: %w", address, err)
+	}
+	l := &Listener{fd: fd, addr: net.TCPAddrFromAddrPort(addrPort(bound)), reserve: -1}
+	l.takeReserve()
+	return l, nil
+}
+
+func prepare(fd int, sa unix.Sockaddr, o ListenOptions) error {
+	type option struct{ level, name, value int }
+	options := []option{{unix.SOL_SOCKET, unix.SO_REUSEADDR, 1}, {unix.IPPROTO_TCP, unix.TCP_NODELAY, 1}}
+	if o.SendBufferBytes > 0 {
+		options = append(options, option{unix.SOL_SOCKET, unix.SO_SNDBUF, o.SendBufferBytes})
+	}
+	if o.UserTimeout > 0 {
+		options = append(options, option{unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(o.UserTimeout.Milliseconds())})
+	}
+	for _, s := range options {
+		if err := unix.SetsockoptInt(fd, s.level, s.name, s.value); err != nil {
+			return fmt.Errorf("setsockopt(%d, %d, %d): %w", s.level, s.name, s.value, err)
+		}
+	}
+	if err := unix.Bind(fd, sa); err != nil {
+		return err
+	}
+	return unix.Listen(fd, acceptBacklog)
+}
+
+func sockaddr(a *net.TCPAddr) (int, unix.Sockaddr) {
+	if ip := a.IP.To4(); ip != nil {
+		return unix.AF_INET, &unix.SockaddrInet4{Port: a.Port, Addr: [4]byte(ip)}
+	}
+	s := &unix.SockaddrInet6{Port: a.Port}
+	copy(s.Addr[:], a.IP)
+	return unix.AF_INET6, s
+}
+
+func addrPort(sa unix.Sockaddr) netip.AddrPort {
+	switch s := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(s.Addr), uint16(s.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(s.Addr).Unmap(), uint16(s.Port))
+	}
+	return netip.AddrPort{}
+}
+
+// peer is an accepted socket in the shape netpoll asks for. Only Fd and the two
+// addresses are ever called; the embedded net.Conn is nil.
+type peer struct {
+	net.Conn
+	fd     int
+	local  net.Addr
+	remote peerAddr
+}
+
+func (p *peer) Fd() int              { return p.fd }
+func (p *peer) LocalAddr() net.Addr  { return p.local }
+func (p *peer) RemoteAddr() net.Addr { return &p.remote }
+
+// peerAddr formats itself only when somebody reads it.
+type peerAddr struct{ netip.AddrPort }
+
+func (a *peerAddr) Network() string { return "tcp" }
+
+// Accept implements net.Listener as netpoll uses it: nil, nil means that nothing waits
+// (or that what waited was shed), and netpoll asks again at the next readiness.
+func (l *Listener) Accept() (net.Conn, error) {
+	fd, sa, err := unix.Accept4(l.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+	switch err {
+	case nil:
+	case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
+		l.exhausted()
+		return nil, nil
+	default:
+		if l.closed.Load() {
+			return nil, errors.New("poller: the listener is closed")
+		}
+		return nil, nil // EAGAIN, or a connection that died in the queue (accept(2), ERRORS)
+	}
+	if !l.Admit() {
+		l.Shed(fd)
+		return nil, nil
+	}
+	return &peer{fd: fd, local: l.addr, remote: peerAddr{addrPort(sa)}}, nil
+}
+
+func (l *Listener) exhausted() {
+	l.Exhausted()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.reserve < 0 {
+		if !l.takeReserve() {
+			time.Sleep(exhaustedPause)
+		}
+		return
+	}
+	_ = unix.Close(l.reserve)
+	l.reserve = -1
+	if fd, _, err := unix.Accept4(l.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC); err == nil {
+		refuseNow(fd, l.Refusal)
+	}
+	l.takeReserve()
+}
+
+// refuseNow answers on a descriptor that cannot be kept for a lingering close: what
+// the client has sent so far is read, so that closing sends a FIN and not a reset.
+func refuseNow(fd int, answer []byte) {
+	var scratch [4096]byte
+	_, _ = Kernel{}.Read(fd, scratch[:])
+	_, _ = Kernel{}.Write(fd, answer)
+	_ = unix.Shutdown(fd, unix.SHUT_WR)
+	_ = unix.Close(fd)
+}
+
+func (l *Listener) takeReserve() bool {
+	fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	l.reserve = fd
+	return true
+}
+
+// Close implements net.Listener.
+func (l *Listener) Close() error {
+	if l.closed.Swap(true) {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.reserve >= 0 {
+		_ = unix.Close(l.reserve)
+		l.reserve = -1
+	}
+	return unix.Close(l.fd)
+}
+
+// Addr implements net.Listener.
+func (l *Listener) Addr() net.Addr { return l.addr }
+
+// Fd is the listening descriptor, for netpoll.
+func (l *Listener) Fd() int { return l.fd }
