@@ -1,0 +1,102 @@
+package replay
+
+import (
+	"crypto/sha256"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A keyHash stands for an Idempotency-Key: the first half of its SHA-256, so that keys
+// of any length cost the same and hold no pointer for the collector to follow.
+type keyHash [16]byte
+
+// A keyEntry is what is known about a key.
+type keyEntry struct {
+	sum   [32]byte
+	minor uint64 // Minor of the ID given
+	at    time.Duration
+}
+
+// A keyRef is the place of a key in the order of forgetting. A key that came again after
+// its window has two; only the one whose minor matches the entry counts.
+type keyRef struct {
+	hash  keyHash
+	minor uint64
+	at    time.Duration
+}
+
+// keys is the table of Idempotency-Keys of one Log: bounded in count and time, the
+// oldest forgotten first. claim is called by the Log's appender, the rest by anybody.
+type keys struct {
+	max    int
+	window time.Duration
+	total  *atomic.Int64 // keys of the whole store
+
+	mu     sync.Mutex
+	known  map[keyHash]keyEntry // nil when empty: a map does not shrink
+	order  deque[keyRef]
+	closed bool // remembers nothing more
+}
+
+// claim looks a key up. An unknown one is remembered for minor and fresh is true;
+// otherwise the answer is the number given the first time and whether sum is the same.
+func (k *keys) claim(key string, sum [32]byte, minor uint64, now time.Duration) (first uint64, fresh, same bool) {
+	full := sha256.Sum256([]byte(key))
+	hash := keyHash(full[:len(keyHash{})])
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if e, ok := k.known[hash]; ok && now-e.at <= k.window {
+		return e.minor, false, e.sum == sum
+	}
+	if k.closed {
+		return minor, true, true
+	}
+	if k.known == nil {
+		k.known = make(map[keyHash]keyEntry)
+	}
+	k.total.Add(-int64(len(k.known)))
+	k.known[hash] = keyEntry{sum: sum, minor: minor, at: now}
+	k.order.push(keyRef{hash: hash, minor: minor, at: now})
+	k.forget(now)
+	k.total.Add(int64(len(k.known)))
+	return minor, true, true
+}
+
+// sweep forgets keys whose window is over, a page of them under one lock.
+func (k *keys) sweep(now time.Duration) {
+	for more := true; more; {
+		k.mu.Lock()
+		before := len(k.known)
+		more = k.forget(now)
+		k.total.Add(int64(len(k.known) - before))
+		k.mu.Unlock()
+	}
+}
+
+// forget removes up to a page of what is too much or too old, and says whether it
+// stopped at the page. The lock is held.
+func (k *keys) forget(now time.Duration) (more bool) {
+	for range dequePage {
+		if k.order.n == 0 {
+			k.known = nil
+			return false
+		}
+		if k.order.n <= k.max && now-k.order.at(0).at <= k.window {
+			return false
+		}
+		r := k.order.pop()
+		if k.known[r.hash].minor == r.minor {
+			delete(k.known, r.hash)
+		}
+	}
+	return true
+}
+
+// close forgets everything, for good.
+func (k *keys) close() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.total.Add(-int64(len(k.known)))
+	k.known, k.order, k.closed = nil, deque[keyRef]{}, true
+}
