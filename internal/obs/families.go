@@ -1,0 +1,90 @@
+package obs
+
+import "slices"
+
+// The types of the text format.
+const (
+	typeCounter   = "counter"
+	typeGauge     = "gauge"
+	typeHistogram = "histogram"
+	typeSummary   = "summary"
+)
+
+// A Family is all the series of one name.
+type Family struct {
+	Name  string
+	Type  string // counter, gauge, histogram or summary
+	Label string // the label that tells its series apart, "" when there is only one
+	Help  string // one sentence, without a line break or a backslash
+}
+
+// Names of the server's own families, used once in families and once in Table.
+const (
+	nameConnections       = "throng_connections"
+	nameConnectionsOpened = "throng_connections_opened_total"
+	nameConnectionsClosed = "throng_connections_closed_total"
+	nameShed              = "throng_shed_total"
+	nameHTTPResponses     = "throng_http_responses_total"
+	nameEventsPublished   = "throng_events_published_total"
+	namePublishRefused    = "throng_publish_refused_total"
+	nameAppendDuration    = "throng_append_duration_seconds"
+	nameEventsDelivered   = "throng_events_delivered_total"
+	nameBytesWritten      = "throng_bytes_written_total"
+	nameDeliveryLag       = "throng_delivery_lag_seconds"
+	nameBroadcastDuration = "throng_broadcast_duration_seconds"
+	nameLoopTurn          = "throng_loop_turn_seconds"
+	nameRingFill          = "throng_ring_fill_ratio"
+	nameRingLag           = "throng_ring_lag_seconds"
+	nameRingFull          = "throng_ring_full_total"
+	nameSlowConsumers     = "throng_slow_consumers"
+	namePinnedFrames      = "throng_pinned_frames"
+	nameHeartbeats        = "throng_heartbeats_total"
+	nameReplayEvents      = "throng_replay_events_total"
+	nameReplayGaps        = "throng_replay_gaps_total"
+	nameNamespaces        = "throng_namespaces"
+	nameRetainedEvents    = "throng_retained_events"
+	nameRetainedBytes     = "throng_retained_bytes"
+)
+
+// families are the server's own, in the order in which documentation tells them.
+var families = []Family{
+	{nameConnections, typeGauge, "kind", "Open connections: streams (sse), long polls (poll), WebSockets (ws), and those in the request phase (request)."},
+	{nameConnectionsOpened, typeCounter, "", "Connections accepted."},
+	{nameConnectionsClosed, typeCounter, "reason", "Connections closed, by the server's reason."},
+	{nameShed, typeCounter, "reason", "Connections and requests turned away to protect the others."},
+	{nameHTTPResponses, typeCounter, "code", "Answers on the public port by status code; codes that are not expected count as other."},
+	{nameEventsPublished, typeCounter, "ns", "Events stored in the log; namespaces beyond the first ones count as other."},
+	{namePublishRefused, typeCounter, "code", "Publishes refused, by the code of the problem."},
+	{nameAppendDuration, typeHistogram, "", "Time that one batch took to be stored in the log."},
+	{nameEventsDelivered, typeCounter, "", "Events handed to sockets, once for each receiver."},
+	{nameBytesWritten, typeCounter, "", "Bytes handed to the sockets of streams."},
+	{nameDeliveryLag, typeHistogram, "", "Time from storing an event to handing it to a socket, once for each receiver."},
+	{nameBroadcastDuration, typeHistogram, "", "Time that a loop took to hand one event to all of its receivers."},
+	{nameLoopTurn, typeHistogram, "", "Time of one turn of a loop that had work; nothing else happens there meanwhile."},
+	{nameRingFill, typeGauge, "loop", "Part of the broadcast ring that the loop has not read yet, 0 to 1."},
+	{nameRingLag, typeGauge, "loop", "Age of the oldest event in the broadcast ring that the loop has not read yet."},
+	{nameRingFull, typeCounter, "", "Times that a batch had to wait for room in the broadcast ring."},
+	{nameSlowConsumers, typeGauge, "", "Streams that lag behind the newest event because their socket is full."},
+	{namePinnedFrames, typeGauge, "", "Half-sent frames that are kept for full sockets."},
+	{nameHeartbeats, typeCounter, "", "Heartbeats sent on silent streams."},
+	{nameReplayEvents, typeCounter, "", "Events sent out of the log to streams that resumed or lagged."},
+	{nameReplayGaps, typeCounter, "", "Gaps told to streams, because the log had lost what they missed."},
+	{nameNamespaces, typeGauge, "", "Open namespaces."},
+	{nameRetainedEvents, typeGauge, "", "Events held in the log."},
+	{nameRetainedBytes, typeGauge, "", "Bytes of the events held in the log."},
+}
+
+// Families lists everything that WritePrometheus may write: the server's own families
+// first, then those of the Go runtime and the process. The caller owns the slice.
+func Families() []Family { return slices.Concat(families, processFamilies) }
+
+// familyOf finds any family by its name.
+var familyOf = func() map[string]*Family {
+	m := make(map[string]*Family)
+	for _, table := range [][]Family{families, processFamilies} {
+		for i := range table {
+			m[table[i].Name] = &table[i]
+		}
+	}
+	return m
+}()
