@@ -22,14 +22,14 @@ type recorder struct {
 	bodies   []string
 }
 
-func (rec *recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (c *recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b, _ := io.ReadAll(r.Body)
-	rec.requests, rec.bodies = append(rec.requests, r), append(rec.bodies, string(b))
-	for k, v := range rec.header {
+	c.requests, c.bodies = append(c.requests, r), append(c.bodies, string(b))
+	for k, v := range c.header {
 		w.Header()[k] = v
 	}
-	w.WriteHeader(max(rec.status, 200))
-	_, _ = io.WriteString(w, rec.answer)
+	w.WriteHeader(max(c.status, 200))
+	_, _ = io.WriteString(w, c.answer)
 }
 
 func TestPublish_RequestIsWhatTheContractSays(t *testing.T) {

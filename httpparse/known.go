@@ -62,11 +62,11 @@ var knownNames = [fieldIDs]string{
 }
 
 // String gives the name in lower case, "" for FieldOther.
-func (id FieldID) String() string {
-	if id >= fieldIDs {
+func (f FieldID) String() string {
+	if f >= fieldIDs {
 		return ""
 	}
-	return knownNames[id]
+	return knownNames[f]
 }
 
 const knownNameBytesMax = 32

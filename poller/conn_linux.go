@@ -2,8 +2,11 @@ package poller
 
 import (
 	"context"
+	"errors"
 	"net/netip"
+	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cloudwego/netpoll"
@@ -19,11 +22,13 @@ type Conn struct {
 	np       netpoll.Connection
 	fd       int
 	session  Session
-	handOver func(fd int)
+	tasks    atomic.Int32 // netpoll's tasks for it, and handOverBit
+	handOver func(fd int) // read by the last task, if the bit is set
 
-	mu   sync.Mutex // guards busy and gone
+	mu   sync.Mutex // guards the next three
 	busy bool       // Data is running
 	gone bool       // closed, expired or handed over: nothing is served any more
+	left bool       // closed or handed over: the descriptor is not ours any more
 
 	// Guarded by the Edge's deadlines.
 	prev, next *Conn
@@ -42,20 +47,44 @@ func (c *Conn) Peer() netip.AddrPort {
 // Arm starts the deadline of class; it replaces the one before.
 func (c *Conn) Arm(class DeadlineClass) { c.edge.deadlines.arm(c, class, time.Now()) }
 
-// Write sends all of p. It goes straight to the socket; only what a full socket does
-// not take at once passes through netpoll, which waits up to the write time-out
-// without holding a thread.
+// Steps in which a full socket is tried again. Answers are short, so it is a client that
+// does not read them which makes the server wait.
+const (
+	fullStepMin = time.Millisecond
+	fullStepMax = 20 * time.Millisecond
+)
+
+// ErrAhead cuts off a client that sends on and on without reading its answers.
+var ErrAhead = errors.New("poller: too much was sent ahead of unread answers")
+
+// Write sends all of p, and waits up to the write time-out for a full socket. It goes
+// straight to the socket and not through netpoll, whose reactor reads on during a wait:
+// what it has read ahead is looked at here.
 func (c *Conn) Write(p []byte) error {
-	for len(p) > 0 {
+	var deadline time.Time
+	for step := fullStepMin; len(p) > 0; {
 		n, err := Kernel{}.Write(c.fd, p)
-		if err == ErrAgain {
-			_, err = c.np.Write(p)
-			return err
-		}
-		if err != nil {
+		if err != nil && err != ErrAgain {
 			return err
 		}
 		p = p[n:]
+		if err == nil {
+			continue
+		}
+		now := time.Now()
+		if deadline.IsZero() {
+			deadline = now.Add(c.edge.o.WriteTimeout)
+		}
+		if now.After(deadline) {
+			c.Abort()
+			return os.ErrDeadlineExceeded
+		}
+		if c.Unread() > c.edge.o.AheadBytesMax {
+			c.Abort()
+			return ErrAhead
+		}
+		time.Sleep(step)
+		step = min(2*step, fullStepMax)
 	}
 	return nil
 }
@@ -76,10 +105,11 @@ func (c *Conn) Close() { _ = c.np.Close() }
 // called.
 func (c *Conn) HandOver(then func(fd int)) {
 	c.mu.Lock()
-	c.gone = true
+	c.gone, c.left = true, true
 	c.mu.Unlock()
 	c.leave()
 	c.handOver = then
+	c.tasks.Add(handOverBit)
 	_ = c.np.(detacher).Detach()
 }
 
@@ -100,20 +130,30 @@ func (c *Conn) end() {
 	c.mu.Unlock()
 }
 
-// expire ends a connection that nobody is serving: last words, then a shutdown in both
-// directions, whose hang-up makes netpoll close it. The descriptor is still open here:
-// closed() needs mu and comes before netpoll closes it.
+// expire ends a connection that nobody is serving: last words and a FIN, and after a
+// while of reading on, so that no reset destroys them, a shutdown in both directions,
+// whose hang-up makes netpoll close it. The descriptor is still open here: closed()
+// needs mu and comes before netpoll closes it.
 func (c *Conn) expire(class DeadlineClass) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.gone || c.busy {
-		return
-	}
-	c.gone = true
-	if words := c.session.Expired(class); words != nil {
+	switch {
+	case c.left:
+	case class == deadlineLinger:
+		_ = unix.Shutdown(c.fd, unix.SHUT_RDWR)
+	case c.busy: // a deadline met a request that just goes on: it gets another one
+		c.edge.deadlines.arm(c, class, time.Now())
+	case !c.gone:
+		c.gone = true
+		words := c.session.Expired(class)
+		if words == nil {
+			_ = unix.Shutdown(c.fd, unix.SHUT_RDWR)
+			return
+		}
 		_, _ = Kernel{}.Write(c.fd, words)
+		_ = unix.Shutdown(c.fd, unix.SHUT_WR)
+		c.edge.deadlines.arm(c, deadlineLinger, time.Now())
 	}
-	_ = unix.Shutdown(c.fd, unix.SHUT_RDWR)
 }
 
 // leave takes the connection out of the Edge's books.
@@ -127,11 +167,11 @@ func (c *Conn) leave() {
 
 // closed is netpoll's close callback; it runs before netpoll closes the descriptor.
 func (c *Conn) closed() {
-	if c.handOver != nil {
+	if c.tasks.Load()&handOverBit != 0 {
 		return
 	}
 	c.mu.Lock()
-	c.gone = true
+	c.gone, c.left = true, true
 	c.mu.Unlock()
 	c.leave()
 	c.session.Closed()

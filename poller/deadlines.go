@@ -11,16 +11,17 @@ type DeadlineClass uint8
 // The classes. Every connection of a class has the same time, so a queue in order of
 // arming is in order of expiry too: arming is O(1) and a sweep looks only at what expired.
 const (
-	DeadlineNone DeadlineClass = iota // being served: whoever serves bounds the time
-	DeadlineHead                      // the head of a request
-	DeadlineBody                      // the rest of a body
-	DeadlineIdle                      // the next request of a kept connection
+	DeadlineNone   DeadlineClass = iota // being served: whoever serves bounds the time
+	DeadlineHead                        // the head of a request
+	DeadlineBody                        // the rest of a body
+	DeadlineIdle                        // the next request of a kept connection
+	deadlineLinger                      // the client to take its last words
 	deadlineClasses
 )
 
 // String names the class for logs and metrics.
 func (d DeadlineClass) String() string {
-	return [...]string{"none", "head", "body", "idle"}[d]
+	return [...]string{"none", "head", "body", "idle", "linger"}[d]
 }
 
 // deadlines are the queues. Any goroutine may call their methods.

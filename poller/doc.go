@@ -9,7 +9,7 @@ import "errors"
 
 // Token names a registered descriptor: a table slot in the low half, the slot's
 // generation in the high half. It is never a pointer. A token whose generation has
-// passed is stale; whoever receives one drops it.
+// passed is stale; whoever receives one drops it. The token of all ones is reserved.
 type Token uint64
 
 // MakeToken packs slot and generation.
@@ -40,11 +40,15 @@ type Event struct {
 
 // Poller reports readiness, edge triggered, for the descriptors of one loop.
 //
-// Add, Remove and Wait are called by the loop's goroutine only; Wake by anyone.
-// An Add arms Readable, Writable and Hangup at once and reports the current state as
-// a first edge. After Remove no event for the descriptor is returned by a later Wait.
+// Add, Mod, Remove and Wait are called by one goroutine at a time; Wake by anyone, and
+// Add and Mod by another goroutine while one is inside Wait.
+// An Add arms Readable and Hangup, a Mod arms Writable too. Each reports the current
+// state as an edge, if it has one of the armed bits. A new socket is always writable, so
+// arming Writable from the start would wake the loop once for nothing for every
+// connection. After Remove no event for the descriptor is returned by a later Wait.
 type Poller interface {
 	Add(fd int, t Token) error
+	Mod(fd int, t Token) error
 	Remove(fd int) error
 	// Wait fills dst, which must not be empty, and returns how many it filled.
 	// timeoutMs < 0 waits without limit, 0 never waits. A Wake ends it early with 0
@@ -60,6 +64,8 @@ var (
 	ErrAgain = errors.New("poller: would block")
 	// ErrEOF: the peer has finished sending.
 	ErrEOF = errors.New("poller: end of stream")
+	// ErrPeer is what another Net's errors wrap when the peer is their cause.
+	ErrPeer = errors.New("poller: the peer went")
 )
 
 // Net is the socket calls a loop makes. None of them waits. A descriptor belongs to

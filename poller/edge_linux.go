@@ -26,6 +26,11 @@ type EdgeOptions struct {
 	BodyTimeout  time.Duration
 	IdleTimeout  time.Duration
 	WriteTimeout time.Duration
+	// LingerTimeout is how long an expired connection is read on after its last words.
+	LingerTimeout time.Duration
+	// AheadBytesMax is how much netpoll may have read ahead of a connection whose answer
+	// waits for a full socket; one that sends more is cut off.
+	AheadBytesMax int
 	// NewSession is called once a connection, before its first byte.
 	NewSession func(*Conn) Session
 	// Log takes netpoll's own log lines.
@@ -53,16 +58,22 @@ type Edge struct {
 	o         EdgeOptions
 	deadlines deadlines
 	open      atomic.Int64
+	tasks     atomic.Int64 // requests being served or handed over
 	stop      chan struct{}
 	sweeping  sync.WaitGroup
 }
 
-var configureOnce sync.Once
+// netpoll's reactors belong to the process: the first Edge says how many there are.
+var (
+	configureOnce sync.Once
+	reactors      int
+)
 
 // NewEdge prepares the reactors on ln.
 func NewEdge(ln *Listener, o EdgeOptions) (*Edge, error) {
 	var err error
 	configureOnce.Do(func() {
+		reactors = o.Reactors
 		err = netpoll.Configure(netpoll.Config{
 			PollerNum:    o.Reactors,
 			BufferSize:   inputBufferBytes,
@@ -77,12 +88,12 @@ func NewEdge(ln *Listener, o EdgeOptions) (*Edge, error) {
 	e := &Edge{ln: ln, o: o, stop: make(chan struct{})}
 	e.deadlines.after = [deadlineClasses]time.Duration{
 		DeadlineHead: o.HeadTimeout, DeadlineBody: o.BodyTimeout, DeadlineIdle: o.IdleTimeout,
+		deadlineLinger: o.LingerTimeout,
 	}
 	options := []netpoll.Option{
 		netpoll.WithOnPrepare(e.onPrepare),
-		netpoll.WithWriteTimeout(o.WriteTimeout),
 	}
-	if o.Reactors > 1 {
+	if reactors > 1 {
 		// With several reactors a request could be served, and its descriptor handed over,
 		// before netpoll's accept has entered the connection in its books, which would
 		// then keep it for good. netpoll runs OnRequest only after OnConnect, and OnConnect
@@ -106,26 +117,41 @@ func (e *Edge) Serve() error {
 // Open is the number of connections in the request phase.
 func (e *Edge) Open() int { return int(e.open.Load()) }
 
-// Close stops accepting, lets what is being served end until ctx is done, and closes
-// the rest.
+// Close stops accepting, lets what is being served or handed over end until ctx is
+// done, and closes the rest.
 func (e *Edge) Close(ctx context.Context) error {
 	err := e.loop.Shutdown(ctx)
+	_ = e.ln.Close()
 	close(e.stop)
 	e.sweeping.Wait()
+	for e.tasks.Load() > 0 && ctx.Err() == nil {
+		time.Sleep(time.Millisecond)
+	}
 	return err
 }
 
+// handOverBit is set in Conn.tasks by HandOver.
+const handOverBit = 1 << 30
+
 // runTask is netpoll's runner. Once the task has returned, netpoll has removed a
 // detached descriptor from its epoll, waited for a reactor that was still reading from
-// it, and freed its buffers: only now does the descriptor change hands.
+// it, and freed its buffers: only now does the descriptor change hands. A connection
+// may have two tasks for a moment, as netpoll lets the next one begin just before the
+// last one returns; the one that leaves last hands over.
 func runTask(ctx context.Context, task func()) {
+	c, ok := ctx.(*Conn)
+	if !ok {
+		go task()
+		return
+	}
+	c.tasks.Add(1)
+	c.edge.tasks.Add(1)
 	go func() {
 		task()
-		if c, ok := ctx.(*Conn); ok && c.handOver != nil {
-			then := c.handOver
-			c.handOver = nil
-			then(c.fd)
+		if c.tasks.Add(-1) == handOverBit {
+			c.handOver(c.fd)
 		}
+		c.edge.tasks.Add(-1)
 	}()
 }
 

@@ -34,24 +34,29 @@ func NewEpoll() (*Epoll, error) {
 		return nil, fmt.Errorf("poller: eventfd: %w", err)
 	}
 	e := &Epoll{fd: fd, wakeFD: wake}
-	if err := e.add(wake, wakeToken, unix.EPOLLIN|unix.EPOLLET); err != nil {
+	if err := e.control(unix.EPOLL_CTL_ADD, wake, wakeToken, unix.EPOLLIN|unix.EPOLLET); err != nil {
 		_ = e.Close()
 		return nil, err
 	}
 	return e, nil
 }
 
-func (e *Epoll) add(fd int, t Token, events uint32) error {
+func (e *Epoll) control(op, fd int, t Token, events uint32) error {
 	ev := unix.EpollEvent{Events: events, Fd: int32(uint32(t)), Pad: int32(uint32(t >> 32))}
-	if err := unix.EpollCtl(e.fd, unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
-		return fmt.Errorf("poller: adding descriptor %d: %w", fd, err)
+	if err := unix.EpollCtl(e.fd, op, fd, &ev); err != nil {
+		return fmt.Errorf("poller: watching descriptor %d: %w", fd, err)
 	}
 	return nil
 }
 
 // Add implements Poller.
 func (e *Epoll) Add(fd int, t Token) error {
-	return e.add(fd, t, unix.EPOLLIN|unix.EPOLLOUT|unix.EPOLLRDHUP|unix.EPOLLET)
+	return e.control(unix.EPOLL_CTL_ADD, fd, t, unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLET)
+}
+
+// Mod implements Poller.
+func (e *Epoll) Mod(fd int, t Token) error {
+	return e.control(unix.EPOLL_CTL_MOD, fd, t, unix.EPOLLIN|unix.EPOLLOUT|unix.EPOLLRDHUP|unix.EPOLLET)
 }
 
 // Remove implements Poller.

@@ -47,7 +47,7 @@ type Listener struct {
 	// Exhausted is told when accept4 failed for want of descriptors.
 	Exhausted func()
 	// Refusal is what a connection that only the reserve could accept is told.
-	Refusal []byte
+	Refusal func() []byte
 }
 
 // Listen binds address ("host:port"; port 0 lets the kernel choose) and listens. The
@@ -172,7 +172,7 @@ func (l *Listener) exhausted() {
 	_ = unix.Close(l.reserve)
 	l.reserve = -1
 	if fd, _, err := unix.Accept4(l.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC); err == nil {
-		refuseNow(fd, l.Refusal)
+		refuseNow(fd, l.Refusal())
 	}
 	l.takeReserve()
 }

@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"errors"
 	"fmt"
 	"unsafe"
 
@@ -94,5 +95,5 @@ func PeerGone(err error) bool {
 	case ErrEOF, unix.EPIPE, unix.ECONNRESET, unix.ETIMEDOUT, unix.ECONNABORTED, unix.EHOSTUNREACH, unix.ENETUNREACH:
 		return true
 	}
-	return false
+	return errors.Is(err, ErrPeer)
 }

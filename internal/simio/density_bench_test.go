@@ -29,7 +29,7 @@ func BenchmarkDensity(b *testing.B) {
 		}
 		peer.Count(blocks, 0)
 		peers[i] = peer
-		if err := p.Add(fd, poller.Token(fd)); err != nil {
+		if err := watch(p, fd, poller.Token(fd)); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -2,14 +2,17 @@ package simio
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
+
+	"throng/poller"
 )
 
 // Errors a socket call can give besides poller.ErrAgain and poller.ErrEOF. The names in
 // brackets are what Linux would say.
 var (
-	ErrReset = errors.New("simio: connection reset by peer (ECONNRESET)")
-	ErrPipe  = errors.New("simio: broken pipe (EPIPE)")
+	ErrReset = fmt.Errorf("simio: connection reset (ECONNRESET): %w", poller.ErrPeer)
+	ErrPipe  = fmt.Errorf("simio: broken pipe (EPIPE): %w", poller.ErrPeer)
 	// ErrNotConnected is what ShutdownWrite gives after a reset.
 	ErrNotConnected = errors.New("simio: socket is not connected (ENOTCONN)")
 	ErrFiles        = errors.New("simio: too many open files (EMFILE)")
@@ -21,7 +24,7 @@ var (
 
 // Calls counts what was asked of a Kernel since New.
 type Calls struct {
-	Read, Write, Writev, ShutdownWrite, Close, Add, Remove, Wait uint64
+	Read, Write, Writev, ShutdownWrite, Close, Add, Mod, Remove, Wait uint64
 
 	Again    uint64 // answers that were ErrAgain
 	BytesIn  uint64 // given out by Read
@@ -115,6 +118,7 @@ const (
 	opShutdown
 	opClose
 	opAdd
+	opMod
 	opRemove
 	opWait
 )

@@ -18,7 +18,7 @@ func connect(t *testing.T, k *Kernel, p *Poller) (int, *Peer) {
 		t.Fatal(err)
 	}
 	if p != nil {
-		if err := p.Add(fd, 1); err != nil {
+		if err := watch(p, fd, 1); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -111,8 +111,8 @@ func TestClock_WaitAndAdvance(t *testing.T) {
 	start := k.Now()
 	fd, peer := connect(t, k, p)
 	write(t, k, fd, strings.Repeat("x", 2048), 2048, nil)
-	if got := k.Now() - start; got != 7+100+2048 {
-		t.Errorf("Add and Write took %d ns", got)
+	if got := k.Now() - start; got != 7+7+100+2048 {
+		t.Errorf("Add, Mod and Write took %d ns", got)
 	}
 	wait(t, p, 0)
 	var ran []int64

@@ -50,7 +50,34 @@ func (p *Poller) Add(fd int, t poller.Token) error {
 	}
 	s.poller, s.token = p.id, t
 	s.reg++
-	s.flags &^= pending
+	s.flags &^= pending | writers
+	if s.level() != 0 {
+		k.raise(slot)
+	}
+	return nil
+}
+
+// Mod implements poller.Poller.
+func (p *Poller) Mod(fd int, t poller.Token) error {
+	k := p.k
+	k.calls.Mod++
+	k.spend(k.opt.Cost.Other)
+	k.note(opMod, fd, int(t))
+	if p.closed.Load() {
+		k.mistake("Mod of descriptor %d in a closed poller", fd)
+		return ErrBadFD
+	}
+	slot, err := k.lookup("Mod", fd)
+	if err != nil {
+		return err
+	}
+	s := &k.socks[slot]
+	if s.poller != p.id {
+		k.mistake("Mod of descriptor %d, which this poller does not watch", fd)
+		return ErrInvalid
+	}
+	s.token = t
+	s.flags |= writers
 	if s.level() != 0 {
 		k.raise(slot)
 	}

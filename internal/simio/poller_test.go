@@ -14,7 +14,7 @@ func TestWait_ReorderIsSeeded(t *testing.T) {
 		p := k.NewPoller()
 		for i := range 8 {
 			fd, _, _ := k.Connect()
-			if err := p.Add(fd, poller.Token(i)); err != nil {
+			if err := watch(p, fd, poller.Token(i)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -44,7 +44,7 @@ func TestRemove_OldEdgeDoesNotDouble(t *testing.T) {
 			if err := p.Remove(fd); err != nil {
 				t.Fatal(err)
 			}
-			if err := p.Add(fd, 1); err != nil {
+			if err := watch(p, fd, 1); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -103,7 +103,7 @@ func TestPoller_CloseLetsDescriptorsGo(t *testing.T) {
 	if err := p.Wake(); err != ErrBadFD {
 		t.Errorf("Wake of a closed poller gave %v", err)
 	}
-	if err := q.Add(fd, 2); err != nil {
+	if err := watch(q, fd, 2); err != nil {
 		t.Fatal(err)
 	}
 	peer.Send([]byte("x"))
@@ -132,7 +132,7 @@ func TestCalls_AreCounted(t *testing.T) {
 		t.Fatalf("Read gave %d, %v", n, err)
 	}
 	wait(t, p, 0)
-	want := Calls{Read: 1, Write: 2, Add: 1, Wait: 1, Again: 1, BytesIn: 3, BytesOut: 4}
+	want := Calls{Read: 1, Write: 2, Add: 1, Mod: 1, Wait: 1, Again: 1, BytesIn: 3, BytesOut: 4}
 	if got := k.Calls(); got != want {
 		t.Errorf("calls %+v, want %+v", got, want)
 	}

@@ -33,6 +33,7 @@ const (
 	stalled                      // the client does not read by itself
 	noSpace                      // the server waits for a Writable edge
 	pending                      // an edge is on its way
+	writers                      // Writable is armed
 )
 
 func (s *socket) is(f flag) bool { return s.flags&f != 0 }
@@ -66,9 +67,11 @@ func (s *socket) level() poller.Flags {
 	if s.is(clientFIN | dead) {
 		f |= poller.Readable | poller.Hangup
 	}
-	if s.is(serverFIN|dead) || s.roomy() {
+	switch {
+	case !s.is(writers):
+	case s.is(serverFIN|dead) || s.roomy():
 		f |= poller.Writable
-	} else {
+	default:
 		s.flags |= noSpace
 	}
 	if s.is(errReset | errPipe) {
@@ -96,7 +99,9 @@ func (k *Kernel) raise(slot uint32) {
 func (k *Kernel) drained(slot uint32) {
 	if s := &k.socks[slot]; s.is(noSpace) && s.roomy() {
 		s.flags &^= noSpace
-		k.raise(slot)
+		if s.is(writers) {
+			k.raise(slot)
+		}
 	}
 }
 

@@ -62,7 +62,7 @@ func (w *world) open(i int) {
 	w.gen++
 	peer.SetWindow(1 + w.rng.IntN(700))
 	w.conns[i] = &conn{fd: fd, gen: w.gen, peer: peer, down: w.bytes(), up: w.bytes()}
-	if err := w.p.Add(fd, poller.MakeToken(uint32(i), w.gen)); err != nil {
+	if err := watch(w.p, fd, poller.MakeToken(uint32(i), w.gen)); err != nil {
 		w.Fatal(err)
 	}
 }

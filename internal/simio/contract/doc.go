@@ -54,6 +54,7 @@ var cases = []struct {
 	run  func(*rig)
 }{
 	{"Add_ReportsStateAsFirstEdge", addReportsState},
+	{"Add_FreshSocketIsSilentUntilMod", addIsSilentOnAFreshSocket},
 	{"Add_ReportsWhatCameBefore", addReportsEarlierBytes},
 	{"Edge_OnlyOnChange", edgeOnlyOnChange},
 	{"Edge_EveryArrival", edgeEveryArrival},

@@ -15,6 +15,16 @@ func addReportsState(r *rig) {
 	r.done(fd)
 }
 
+func addIsSilentOnAFreshSocket(r *rig) {
+	fd, c := r.Connect()
+	r.must("Add", r.Poller.Add(fd, 7))
+	r.silent(7, "Writable is not armed")
+	r.must("Mod", r.Poller.Mod(fd, 7))
+	r.await(7, poller.Writable)
+	c.Close()
+	r.done(fd)
+}
+
 func addReportsEarlierBytes(r *rig) {
 	fd, c := r.Connect()
 	c.Send([]byte("early"))

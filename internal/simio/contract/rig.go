@@ -22,11 +22,12 @@ type rig struct {
 	events [8]poller.Event
 }
 
-// watched gives a connected descriptor that the poller watches under t.
+// watched gives a connected descriptor that the poller watches under t for everything.
 func (r *rig) watched(t poller.Token) (int, Client) {
 	r.Helper()
 	fd, c := r.Connect()
 	r.must("Add", r.Poller.Add(fd, t))
+	r.must("Mod", r.Poller.Mod(fd, t))
 	return fd, c
 }
 
