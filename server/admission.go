@@ -1,0 +1,69 @@
+package server
+
+import (
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"sync/atomic"
+)
+
+// connections is how many connections are open, streams included.
+func (s *Server) connections() int { return s.edge.Open() + s.group.Rows() }
+
+// admit decides about a connection before anything is allocated for it.
+func (s *Server) admit() bool {
+	requests := s.edge.Open()
+	if requests >= s.requestsMax {
+		s.table.Shed[shedRequests].Inc()
+		return false
+	}
+	if requests+s.group.Rows() >= s.connectionsMax {
+		s.table.Shed[shedConnections].Inc()
+		return false
+	}
+	return true
+}
+
+// prebuilt is an answer to connections that are shed: encoding it for each would be work
+// for clients that are not served. It is made anew every second, in a few variants with
+// different Retry-After, so that the clients do not come back together.
+type prebuilt struct {
+	variants atomic.Pointer[[8][]byte]
+}
+
+func (p *prebuilt) pick() []byte { return p.variants.Load()[rand.Uint32()%8] }
+
+func (p *prebuilt) make(build func() []byte) {
+	var variants [8][]byte
+	for i := range variants {
+		variants[i] = build()
+	}
+	p.variants.Store(&variants)
+}
+
+// prebuild makes the answers of the coming second.
+func (s *Server) prebuild() {
+	full := overloaded.because("the node has no room for another stream")
+	s.full.make(func() []byte { return s.refusalBytes(full, nil) })
+	limit := connectionLimit.because(fmt.Sprintf("at most %d connections are held", s.connectionsMax))
+	s.shed.make(func() []byte { return s.refusalBytes(limit, nil) })
+}
+
+// shedConnection answers a connection that may not be served. It takes a row while the
+// answer lingers; beyond shedRowsMax there is not even that.
+func (s *Server) shedConnection(fd int) {
+	s.table.HTTPResponse(503).Inc()
+	s.group.Refuse(fd, s.shed.pick())
+}
+
+// exhausted counts an accept that failed for want of descriptors.
+func (s *Server) exhausted() { s.table.Shed[shedDescriptors].Inc() }
+
+// logWriter turns netpoll's log lines into debug records: it reports every reset.
+type logWriter struct{ log *slog.Logger }
+
+func (w logWriter) Write(p []byte) (int, error) {
+	w.log.Debug("netpoll", "line", strings.TrimSpace(string(p)))
+	return len(p), nil
+}

@@ -1,0 +1,143 @@
+package server
+
+import (
+	"bytes"
+	"strings"
+
+	"throng/httpparse"
+	"throng/server/loops"
+	"throng/sse"
+	"throng/topics"
+)
+
+// events makes a stream of the connection: everything is checked here, then the
+// descriptor goes to a loop, which writes the head and all that follows.
+func (s *session) events() {
+	if s.srv.draining.Load() && wantsStream(&s.x.req) {
+		s.comeBack()
+		return
+	}
+	a, ns, refused := s.subscription()
+	if refused != nil {
+		s.problem(refused)
+		return
+	}
+	s.over = true
+	srv := s.srv
+	srv.table.HTTPResponse(200).Inc()
+	s.conn.HandOver(func(fd int) {
+		srv.group.Attach(fd, a)
+		ns.release()
+	})
+}
+
+// wantsStream tells an EventSource, which says what it accepts, from other clients.
+func wantsStream(q *httpparse.Request) bool {
+	accept, ok := q.Known(httpparse.FieldAccept)
+	return ok && bytes.Contains(accept, []byte("text/event-stream"))
+}
+
+// comeBack sends an EventSource away so that it returns. By the WHATWG text (section
+// 9.2.3) any status but 200 makes it give up for good, so a stream that was closed early
+// in a drain and met the same node again would be lost: it gets a stream that ends at
+// once, with its reconnection time and no ID, so that it keeps the one it has.
+func (s *session) comeBack() {
+	ms := int(s.srv.o.Retry.Milliseconds())
+	body := sse.AppendRetry(nil, ms+int(s.srv.random()%uint32(ms/2+1)))
+	s.respond(&answer{status: 200, contentType: "text/event-stream", body: body, close: true,
+		extra: []byte("Cache-Control: no-cache, no-transform\r\n")})
+}
+
+// subscription reads what the client wants. The namespace is the caller's to release.
+func (s *session) subscription() (*loops.Attach, *namespace, *refusal) {
+	srv, q := s.srv, &s.x.req
+	if srv.draining.Load() {
+		return nil, nil, draining.because("come back in a moment, to another node if there is one")
+	}
+	p, scratch, refused := readParams(q.Query, s.x.text, srv.o.StreamTopicsMax)
+	s.x.text = scratch
+	if refused != nil {
+		return nil, nil, refused
+	}
+	if len(p.topics) == 0 {
+		return nil, nil, missingTopic.because("GET /events?topic=T names what to subscribe to; topic may be repeated")
+	}
+	for _, t := range p.topics {
+		if err := topics.CheckFilter(t); err != nil {
+			return nil, nil, badTopic.because(err.Error())
+		}
+	}
+	a := &loops.Attach{Topics: p.topics, Head: srv.streamHead(q), Full: srv.full.pick()}
+	if a.Format, refused = formatOf(p.format); refused != nil {
+		return nil, nil, refused
+	}
+	if refused = position(a, q, &p); refused != nil {
+		return nil, nil, refused
+	}
+	name, refused := checkNamespace(p.ns)
+	if refused != nil {
+		return nil, nil, refused
+	}
+	ns, err := srv.hub.acquire(name)
+	if err != nil {
+		return nil, nil, srv.unavailable(err)
+	}
+	a.NS = ns.Namespace
+	return a, ns, nil
+}
+
+func formatOf(format string) (sse.Format, *refusal) {
+	switch format {
+	case "", "text":
+		return sse.FormatText, nil
+	case "json":
+		return sse.FormatJSON, nil
+	}
+	return 0, badFormat.because("format is text (the default) or json")
+}
+
+// position reads where the stream begins: the Last-Event-ID field, the parameter
+// lastEventId, since, or now. A browser sends its last ID whatever it was and gives up
+// for good on an error, so an ID that is none of ours is told as a gap there; in since
+// it is a mistake.
+func position(a *loops.Attach, q *httpparse.Request, p *params) *refusal {
+	requested := p.lastEventID
+	if field, ok := q.Known(httpparse.FieldLastEventID); ok && len(field) > 0 {
+		requested = string(field)
+	}
+	if requested != "" {
+		a.Requested = strings.ToValidUTF8(requested, "\uFFFD")
+		id, err := sse.ParseID(requested)
+		if err != nil {
+			a.From = loops.FromLost
+			return nil
+		}
+		a.From, a.ID = loops.FromID, id
+		return nil
+	}
+	switch p.since {
+	case "":
+		return nil
+	case "earliest":
+		a.From = loops.FromEarliest
+		return nil
+	}
+	id, err := sse.ParseID(p.since)
+	if err != nil {
+		return badSince.because("since is an ID as the stream gave it, or earliest: " + err.Error())
+	}
+	a.From, a.ID, a.Requested = loops.FromID, id, p.since
+	return nil
+}
+
+// streamHead is the head of a stream's answer. It is delimited by the close
+// (RFC 9112, section 6.3), and says keep-alive to the proxies that ask for it.
+func (s *Server) streamHead(q *httpparse.Request) []byte {
+	b := make([]byte, 0, 256)
+	b = append(b, "HTTP/1.1 200 OK\r\n"...)
+	b = append(b, s.date.get()...)
+	b = append(b, "Content-Type: text/event-stream\r\nCache-Control: no-cache, no-transform\r\n"+
+		"X-Accel-Buffering: no\r\nConnection: keep-alive\r\n"...)
+	b = s.cors.appendTo(b, q)
+	return append(b, "\r\n"...)
+}

@@ -1,0 +1,184 @@
+package server_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"throng/server"
+)
+
+// roleVariable makes the test binary a server in a process of its own, since what it
+// needs is the process's: few descriptors, or several reactors.
+const roleVariable = "THRONG_TEST_ROLE"
+
+// descriptorsFew is what the child "few descriptors" may open.
+const descriptorsFew = 96
+
+// play is the child: it serves until its standard input ends, and says its processor
+// time and its descriptors whenever a line comes in.
+func play(role string) int {
+	o := options(func(o *server.Options) { o.ConnectionsMax, o.Admin = 1000, "" })
+	switch role {
+	case "few descriptors":
+		limit := syscall.Rlimit{Cur: descriptorsFew, Max: descriptorsFew}
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+			fmt.Println(err)
+			return 1
+		}
+	case "three reactors":
+		o.Reactors, o.Loops = 3, 3
+	}
+	s, err := server.New(o, slog.New(slog.DiscardHandler))
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	go func() { _ = s.Serve(context.Background()) }()
+	fmt.Println(s.Addr())
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		var u syscall.Rusage
+		_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+		open, _ := os.ReadDir("/proc/self/fd") // none, if no descriptor is left to look
+		fmt.Println(u.Utime.Nano()+u.Stime.Nano(), len(open))
+	}
+	if err := s.Close(); err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	return 0
+}
+
+// child is the server in a process of its own.
+type child struct {
+	t       *testing.T
+	in      io.WriteCloser
+	out     *bufio.Reader
+	address string
+}
+
+func startChild(t *testing.T, role string) *child {
+	t.Helper()
+	c := exec.Command(os.Args[0])
+	c.Env = append(os.Environ(), roleVariable+"="+role)
+	c.Stderr = os.Stderr
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = in.Close()
+		done := make(chan error, 1)
+		go func() { done <- c.Wait() }()
+		if err := within(done); err != nil {
+			_ = c.Process.Kill()
+			t.Errorf("the child: %v", err)
+		}
+	})
+	k := &child{t: t, in: in, out: bufio.NewReader(out)}
+	k.address = strings.TrimSpace(k.line())
+	return k
+}
+
+func (c *child) line() string {
+	c.t.Helper()
+	line, err := c.out.ReadString('\n')
+	if err != nil {
+		c.t.Fatalf("the child said %q: %v", line, err)
+	}
+	return line
+}
+
+// processorTime is what the child has used so far.
+func (c *child) processorTime() time.Duration {
+	ns, _ := c.report()
+	return time.Duration(ns)
+}
+
+// descriptors is how many the child has open.
+func (c *child) descriptors() int {
+	_, open := c.report()
+	return open
+}
+
+func (c *child) report() (ns int64, open int) {
+	c.t.Helper()
+	if _, err := io.WriteString(c.in, "report\n"); err != nil {
+		c.t.Fatal(err)
+	}
+	if _, err := fmt.Sscan(c.line(), &ns, &open); err != nil {
+		c.t.Fatal(err)
+	}
+	return ns, open
+}
+
+// With no descriptor left the server answers or closes, and neither stops nor spins;
+// when some are free again, it serves again.
+func TestExhausted_DescriptorsAreGoneAndComeBack(t *testing.T) {
+	c := startChild(t, "few descriptors")
+	var held []*wire
+	words := 0
+	for range 3 * descriptorsFew {
+		w := dialTo(t, c.address)
+		_, _ = io.WriteString(w.TCPConn, get("/healthz"))
+		a, err := w.tryAnswer("GET")
+		switch {
+		case err == nil && a.StatusCode == 200:
+			held = append(held, w)
+			continue
+		case err == nil:
+			a.refused(t, 503, "connection_limit")
+			words++
+		case strings.Contains(err.Error(), "timeout"):
+			t.Fatalf("neither answered nor closed: %v", err)
+		}
+		_ = w.Close()
+	}
+	if len(held) < descriptorsFew/2 || len(held) >= descriptorsFew || words == 0 {
+		t.Errorf("%d connections were held, %d refused in words", len(held), words)
+	}
+	// A queue of clients that wait and say nothing must not keep the processor busy.
+	var quiet []net.Conn
+	for range 50 {
+		q, err := net.Dial("tcp", c.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		quiet = append(quiet, q)
+	}
+	before := c.processorTime()
+	time.Sleep(500 * time.Millisecond)
+	if used := c.processorTime() - before; used > 350*time.Millisecond {
+		t.Errorf("%v of processor time in half a second of nothing", used)
+	}
+	for _, w := range held[:20] {
+		w.alive() // those that are in are served all the while
+		_ = w.Close()
+	}
+	for _, q := range quiet {
+		_ = q.Close()
+	}
+	until(t, "it serves again", func() bool {
+		w := dialTo(t, c.address)
+		defer w.Close()
+		_, _ = io.WriteString(w.TCPConn, get("/healthz"))
+		a, err := w.tryAnswer("GET")
+		return err == nil && a.StatusCode == 200
+	})
+}

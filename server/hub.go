@@ -1,0 +1,157 @@
+package server
+
+import (
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"throng/internal/obs"
+	"throng/replay"
+	"throng/ringbuf"
+	"throng/server/loops"
+)
+
+var errTooManyNamespaces = errors.New("too many namespaces")
+
+// hub keeps the namespaces. Any goroutine may call its methods.
+type hub struct {
+	o     *Options
+	store replay.Store
+	group *loops.Group
+	table *obs.Table
+	log   *slog.Logger
+	clock func() int64
+	share int // ring slots one namespace may hold unread
+
+	mu    sync.RWMutex
+	named map[string]*namespace
+	free  []uint32 // indexes of evicted namespaces
+	next  uint32
+
+	pool       sync.Pool // *pending
+	background sync.WaitGroup
+}
+
+func newHub(o *Options, store replay.Store, group *loops.Group, table *obs.Table, log *slog.Logger, clock func() int64) *hub {
+	share := o.NamespaceRingShare
+	if share == 0 {
+		share = o.RingEvents / 4
+	}
+	return &hub{o: o, store: store, group: group, table: table, log: log, clock: clock, share: share,
+		named: make(map[string]*namespace)}
+}
+
+// acquire gives a namespace and keeps it from being evicted until release. It is made
+// when it is first asked for.
+func (h *hub) acquire(name string) (*namespace, error) {
+	h.mu.RLock()
+	n := h.named[name]
+	if n != nil {
+		n.users.Add(1)
+	}
+	h.mu.RUnlock()
+	if n != nil {
+		return n, nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if n = h.named[name]; n == nil {
+		var err error
+		if n, err = h.open(name); err != nil {
+			return nil, err
+		}
+	}
+	n.users.Add(1)
+	return n, nil
+}
+
+func (n *namespace) release() {
+	n.used.Store(n.hub.clock())
+	n.users.Add(-1)
+}
+
+// open makes a namespace. The caller holds mu.
+func (h *hub) open(name string) (*namespace, error) {
+	if len(h.named) >= h.o.NamespacesMax && !h.evictOldest() {
+		return nil, errTooManyNamespaces
+	}
+	log, err := h.store.Open(name)
+	if errors.Is(err, replay.ErrNamespaces) {
+		return nil, errTooManyNamespaces
+	}
+	if err != nil {
+		return nil, err
+	}
+	mailbox, err := ringbuf.NewMailbox[*pending](h.o.MailboxPublishMax)
+	if err != nil {
+		return nil, err
+	}
+	index := h.next
+	if last := len(h.free) - 1; last >= 0 {
+		index, h.free = h.free[last], h.free[:last]
+	} else {
+		h.next++
+	}
+	n := &namespace{hub: h, mailbox: mailbox, stored: h.table.Published(name), Namespace: h.group.NewNamespace(index, name, log)}
+	n.used.Store(h.clock())
+	h.named[name] = n
+	return n, nil
+}
+
+// idle says whether nobody uses a namespace: no stream, no request, nothing on its way.
+func (n *namespace) idle() bool {
+	return n.users.Load() == 0 && n.Streams() == 0 && n.Unread() == 0 &&
+		n.mailbox.Len() == 0 && !n.committing.Load()
+}
+
+// evictAfterMin is how long a namespace must have been idle before another one may have
+// its place: a client that lost its connection comes back within it. Its idempotency keys
+// go with it, so it is kept for their window at least.
+const evictAfterMin = 2 * time.Minute
+
+// evictOldest makes room for another namespace, if one has been idle long enough. Its
+// IDs are never given again. The caller holds mu, so nobody can be acquiring it.
+func (h *hub) evictOldest() bool {
+	var oldest *namespace
+	for _, n := range h.named {
+		if n.idle() && (oldest == nil || n.used.Load() < oldest.used.Load()) {
+			oldest = n
+		}
+	}
+	if oldest == nil || h.clock()-oldest.used.Load() < int64(max(evictAfterMin, h.o.IdempotencyWindow)) {
+		return false
+	}
+	if err := h.store.Evict(oldest.Name); err != nil {
+		h.log.Error("an idle namespace could not be evicted", "namespace", oldest.Name, "error", err)
+		return false
+	}
+	delete(h.named, oldest.Name)
+	h.free = append(h.free, oldest.Index)
+	return true
+}
+
+// pendingFor takes a pending publish with room for records out of the pool.
+func (h *hub) pendingFor() *pending {
+	if p, ok := h.pool.Get().(*pending); ok {
+		return p
+	}
+	return &pending{done: make(chan struct{}, 1)}
+}
+
+// recycle puts a pending publish back; nobody else may hold it.
+func (h *hub) recycle(p *pending) {
+	clear(p.records)
+	p.records = p.records[:0]
+	if cap(p.records) > batchEventsMax {
+		p.records = nil
+	}
+	h.pool.Put(p)
+}
+
+// namespaces is how many there are.
+func (h *hub) namespaces() int {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return len(h.named)
+}

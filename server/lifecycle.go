@@ -1,0 +1,118 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Serve runs until ctx is done or a port fails.
+func (s *Server) Serve(ctx context.Context) error {
+	if err := s.start(); err != nil {
+		return err
+	}
+	failed := make(chan error, 2)
+	s.background.Go(s.housekeeping)
+	s.background.Go(func() { failed <- s.edge.Serve() })
+	if s.admin != nil {
+		s.background.Go(func() { failed <- s.admin.serve() })
+	}
+	s.background.Done()
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-s.stop:
+		return nil
+	case err := <-failed:
+		return err
+	}
+}
+
+// ErrClosed is what Serve answers after Close.
+var ErrClosed = errors.New("the server is closed")
+
+// start lets the loops run, unless the server is closed already.
+func (s *Server) start() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	s.served = true
+	s.group.Start()
+	s.background.Add(1) // for Serve itself, whose goroutines are added one by one
+	return nil
+}
+
+// housekeeping is done once a second.
+func (s *Server) housekeeping() {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case now := <-tick.C:
+			s.date.set(now)
+			s.prebuild()
+			s.store.Sweep(now)
+		}
+	}
+}
+
+// Drain refuses new work and closes all streams, evenly spread over the drain period.
+// It returns when none is left or ctx is done.
+func (s *Server) Drain(ctx context.Context) error {
+	s.beginDrain()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for s.group.Rows() > 0 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.stop:
+			return nil
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// beginDrain is the order, given once, that Drain waits for.
+func (s *Server) beginDrain() {
+	if !s.draining.Swap(true) {
+		s.log.Info("draining", "streams", s.group.Rows(), "period", s.o.DrainPeriod)
+		s.group.Drain(s.o.DrainPeriod)
+	}
+}
+
+// closeWait is how long Close lets requests that are being served end.
+const closeWait = 2 * time.Second
+
+// Close stops at once: both ports, all connections, all goroutines.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	served, closed := s.served, s.closed
+	s.closed = true
+	s.mu.Unlock()
+	switch {
+	case closed:
+		return nil
+	case !served:
+		s.release()
+		return nil
+	}
+	s.draining.Store(true)
+	close(s.stop)
+	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
+	defer cancel()
+	errs := []error{s.edge.Close(ctx)}
+	if s.admin != nil {
+		errs = append(errs, s.admin.close())
+	}
+	s.hub.background.Wait()
+	s.group.Stop()
+	s.background.Wait()
+	errs = append(errs, s.store.Close())
+	return errors.Join(errs...)
+}

@@ -1,0 +1,224 @@
+package loops
+
+import (
+	"errors"
+
+	"throng/replay"
+	"throng/sse"
+)
+
+// handOvers takes what others left in the mailbox, at most as many as the quantum.
+func (l *Loop) handOvers(quantum int) int {
+	for used := range quantum {
+		m, ok := l.mailbox.Pop()
+		if !ok {
+			return used
+		}
+		if m.attach != nil {
+			l.attach(m.fd, m.attach)
+		} else {
+			l.refuse(m.fd, m.answer)
+		}
+	}
+	return quantum
+}
+
+// enter gives a descriptor its row; 0: there was no room or epoll refused it, and the
+// descriptor is closed behind the answer.
+func (l *Loop) enter(fd int, s state, answer []byte) uint32 {
+	slot := l.table.take()
+	if slot == 0 {
+		l.turnAway(fd, answer)
+		return 0
+	}
+	if err := l.poll.Add(fd, l.table.token(slot)); err != nil {
+		l.o.Log.Error("a connection could not be watched", "loop", l.id, "error", err)
+		l.table.put(slot)
+		l.turnAway(fd, answer)
+		return 0
+	}
+	r := &l.table.rows[slot]
+	r.fd, r.state = int32(fd), s
+	r.since, r.quiet = l.tick, l.tick
+	l.wheel.add(slot, l.due(slot))
+	l.counts.rows.Add(1)
+	return slot
+}
+
+// turnAway answers a client that cannot have a row. What it has sent is read, once, or
+// closing would reset the connection and destroy the answer.
+func (l *Loop) turnAway(fd int, answer []byte) {
+	l.counts.closed[ReasonTable].Add(1)
+	_, _ = l.net.Read(fd, l.scratch)
+	_, _ = l.net.Write(fd, answer)
+	_ = l.net.Close(fd)
+}
+
+// refuse answers and lingers.
+func (l *Loop) refuse(fd int, answer []byte) {
+	slot := l.enter(fd, stateLingering, answer)
+	if slot == 0 {
+		return
+	}
+	if l.table.pin(l.table.sideOf(slot), answer) {
+		l.enqueue(slot)
+		return
+	}
+	l.close(slot, ReasonPins)
+}
+
+// attach makes a stream of a descriptor. From here on its place is fixed: what the ring
+// has up to l.next is the log's to give, the rest is the ring's.
+func (l *Loop) attach(fd int, a *Attach) {
+	slot := l.enter(fd, stateCatchUp, a.Full)
+	if slot == 0 {
+		return
+	}
+	r := &l.table.rows[slot]
+	st := l.stateOf(a.NS)
+	r.ns, r.format, r.cursor = a.NS.Index, a.Format, l.next
+	for _, topic := range a.Topics {
+		chain, err := l.index.Join(r.ns, topic, slot, r.chain)
+		if err != nil {
+			l.full(slot, a, err)
+			return
+		}
+		r.chain = chain
+	}
+	l.joined(st, 1)
+	from, gap := l.begins(st, slot, a)
+	head := append(l.encode[:0], a.Head...)
+	head = sse.AppendRetry(head, l.retryMs())
+	if gap != nil {
+		head = append(head, gap.Frame(a.Format)...)
+	} else {
+		head = sse.AppendIDBlock(head, from)
+	}
+	l.encode = head
+	if from.Compare(st.last) < 0 {
+		s := l.table.sideOf(slot)
+		s.last, s.upTo = from, st.last
+	} else {
+		r.state = stateLive
+	}
+	l.sendHead(slot, from, head)
+}
+
+func (l *Loop) joined(st *nsState, n int) {
+	st.streams += n
+	st.ns.loops[l.id].streams.Add(int64(n))
+	l.counts.streams.Add(int64(n))
+}
+
+// begins finds the position a stream starts after, and the gap it must be told.
+func (l *Loop) begins(st *nsState, slot uint32, a *Attach) (sse.ID, *sse.Event) {
+	log := st.ns.Log
+	switch a.From {
+	case FromEarliest:
+		first := log.First()
+		if first.Compare(st.last) > 0 {
+			return st.last, nil
+		}
+		return first, nil
+	case FromLost:
+		return l.gapAt(st, a.Requested, l.earliest(log), log.First())
+	case FromID:
+		_, err := log.After(l.context, a.ID, a.ID, nil)
+		var gone *replay.GoneError
+		if errors.As(err, &gone) {
+			return l.gapAt(st, a.Requested, gone.Earliest, gone.Resume)
+		}
+		l.skipTo(st, slot, a.ID)
+		return a.ID, nil
+	default:
+		return st.last, nil
+	}
+}
+
+// gapAt makes the gap event of a stream that goes on at resume.
+func (l *Loop) gapAt(st *nsState, requested string, earliest, resume sse.ID) (sse.ID, *sse.Event) {
+	if resume.Compare(st.last) > 0 {
+		resume = st.last
+	}
+	l.counts.gaps.Add(1)
+	return resume, sse.NewGap(requested, earliest, resume)
+}
+
+// earliest is the ID of the first event that a log holds, or its last ID: what the log
+// answers to a position that it never gave.
+func (l *Loop) earliest(log replay.Log) sse.ID {
+	var gone *replay.GoneError
+	if _, err := log.After(l.context, sse.ID{}, sse.ID{}, nil); errors.As(err, &gone) {
+		return gone.Earliest
+	}
+	return log.Last()
+}
+
+// skipTo moves the row's cursor past entries that the client has already: it may come
+// from another loop that was further ahead.
+func (l *Loop) skipTo(st *nsState, slot uint32, id sse.ID) {
+	if id.Compare(st.last) <= 0 {
+		return
+	}
+	r := &l.table.rows[slot]
+	for seq := l.next; seq < l.reader.Available(); seq++ {
+		e := l.reader.At(seq)
+		if e.NS == st.ns && e.Event.ID.Compare(id) <= 0 {
+			r.cursor = seq + 1
+		}
+	}
+}
+
+// retryMs is the stream's retry: field: 1 to 1.5 times the base, so that clients that
+// lost their connections together do not come back together.
+func (l *Loop) retryMs() int {
+	base := l.o.RetryMs
+	if base < 2 {
+		return base
+	}
+	return base + int(l.o.Random()%uint32(base/2+1))
+}
+
+// sendHead writes the first bytes. What the socket does not take is pinned, and the
+// row goes on as a laggard.
+func (l *Loop) sendHead(slot uint32, from sse.ID, head []byte) {
+	r := &l.table.rows[slot]
+	n, err := l.net.Write(int(r.fd), head)
+	if err != nil && !again(err) {
+		l.closeFailed(slot, err)
+		return
+	}
+	l.counts.bytes.Add(uint64(n))
+	if n < len(head) {
+		s := l.table.sideOf(slot)
+		if !l.table.pin(s, append([]byte(nil), head[n:]...)) {
+			l.close(slot, ReasonPins)
+			return
+		}
+		if r.state == stateLive {
+			s.last = from
+			l.lags(slot)
+		}
+		l.block(slot)
+		return
+	}
+	if r.state == stateCatchUp {
+		l.enqueue(slot)
+	}
+}
+
+// full refuses a stream for which there was no room.
+func (l *Loop) full(slot uint32, a *Attach, err error) {
+	l.o.Log.Warn("a stream was refused", "loop", l.id, "namespace", a.NS.Name, "error", err)
+	r := &l.table.rows[slot]
+	l.index.Leave(r.chain)
+	r.chain = 0
+	r.state = stateLingering
+	l.wheel.remove(slot)
+	l.wheel.add(slot, l.due(slot))
+	if !l.table.pin(l.table.sideOf(slot), a.Full) {
+		l.close(slot, ReasonPins)
+		return
+	}
+	l.enqueue(slot)
+}

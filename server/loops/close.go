@@ -1,0 +1,164 @@
+package loops
+
+import (
+	"runtime"
+	"time"
+
+	"throng/poller"
+)
+
+// close ends a row, in one order: the reason is counted, it leaves topics, namespace and
+// wheel, then the descriptor is closed and the slot's generation goes on. Nothing is in
+// flight: writes are made by this goroutine. Closing the last reference takes the
+// descriptor out of epoll by itself (epoll(7)), and events that were already reported
+// carry a stale generation.
+func (l *Loop) close(slot uint32, reason Reason) {
+	r := &l.table.rows[slot]
+	l.counts.closed[reason].Add(1)
+	if r.state != stateLingering {
+		l.index.Leave(r.chain)
+		l.joined(l.ns[r.ns], -1)
+	}
+	if r.state == stateLagging {
+		l.counts.lagging.Add(-1)
+	}
+	l.wheel.remove(slot)
+	_ = l.net.Close(int(r.fd))
+	l.table.put(slot)
+	l.counts.rows.Add(-1)
+}
+
+// closeFailed closes a row whose socket reported err.
+func (l *Loop) closeFailed(slot uint32, err error) {
+	if poller.PeerGone(err) {
+		l.close(slot, ReasonPeer)
+		return
+	}
+	l.o.Log.Warn("a write to a stream failed", "loop", l.id, "error", err)
+	l.close(slot, ReasonWrite)
+}
+
+func (l *Loop) closeAll(reason Reason) {
+	for {
+		m, ok := l.mailbox.Pop()
+		if !ok {
+			break
+		}
+		_ = l.net.Close(m.fd)
+	}
+	for slot := uint32(1); slot < l.table.used; slot++ {
+		if l.table.rows[slot].state != stateFree {
+			l.close(slot, reason)
+		}
+	}
+}
+
+// drain is the walk through the table that closes everything.
+type drain struct {
+	period int64 // ns; 0: not draining
+	begun  int64
+	closed int
+	total  int
+	at     uint32
+}
+
+// drainSome closes the streams whose share of the period has come. Refused requests end
+// by their own time-out.
+func (l *Loop) drainSome(quantum int) int {
+	d := &l.drain
+	if period := l.drainOver.Swap(0); period != 0 {
+		*d = drain{period: period, begun: l.now, total: int(l.counts.streams.Load()), at: 1}
+	}
+	if d.period == 0 {
+		return 0
+	}
+	streams := int(l.counts.streams.Load())
+	allowed := streams
+	if share := float64(l.now-d.begun) / float64(d.period); share < 1 {
+		allowed = int(share*float64(d.total)) - d.closed
+	}
+	used := 0
+	for looked := uint32(0); used < quantum && allowed > 0 && looked < l.table.used; looked++ {
+		if d.at >= l.table.used {
+			d.at = 1
+		}
+		if s := l.table.rows[d.at].state; s != stateFree && s != stateLingering {
+			l.close(d.at, ReasonDrain)
+			d.closed++
+			allowed--
+			used++
+		}
+		d.at++
+	}
+	return used
+}
+
+// due is the tick at which the wheel must look at a row.
+func (l *Loop) due(slot uint32) uint32 {
+	r := &l.table.rows[slot]
+	switch r.state {
+	case stateLingering:
+		return r.since + l.linger
+	case stateLive:
+		return r.quiet + l.heartbeat - l.early(slot)
+	default:
+		return r.quiet + min(l.stall, l.heartbeat)
+	}
+}
+
+// early spreads heartbeats over the last fifth of the interval: rows that got the same
+// broadcast would otherwise all be due in the same tick.
+func (l *Loop) early(slot uint32) uint32 {
+	return (slot * 2654435761 >> 16) % (l.heartbeat/5 + 1)
+}
+
+// expire looks at the rows whose time in the wheel has come.
+func (l *Loop) expire(quantum int) int {
+	for used := range quantum {
+		slot := l.wheel.next(l.tick)
+		if slot == 0 {
+			return used
+		}
+		l.overdue(slot)
+	}
+	return quantum
+}
+
+// overdue does what a row's time asks for, and files it again.
+func (l *Loop) overdue(slot uint32) {
+	r := &l.table.rows[slot]
+	token := l.table.token(slot)
+	if int32(l.due(slot)-l.tick) <= 0 {
+		switch r.state {
+		case stateLingering:
+			l.close(slot, ReasonLinger)
+		case stateLive:
+			l.beat(slot)
+		default:
+			l.waiting(slot)
+		}
+	}
+	if l.table.find(token) != nil {
+		l.wheel.remove(slot)
+		l.wheel.add(slot, l.due(slot))
+	}
+}
+
+// waiting looks at a row that is not live: stalled, or in want of a sign of life.
+func (l *Loop) waiting(slot uint32) {
+	r := &l.table.rows[slot]
+	if r.blocked && l.tick-r.quiet >= l.stall {
+		l.close(slot, ReasonStalled)
+		return
+	}
+	if !r.blocked {
+		l.enqueue(slot)
+	}
+}
+
+func yield() { runtime.Gosched() }
+
+// ClockFrom gives a monotonic clock in ns that starts at 0.
+func ClockFrom(start time.Time) func() int64 {
+	return func() int64 { return int64(time.Since(start)) }
+}

@@ -1,0 +1,186 @@
+package loops
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"throng/replay"
+	"throng/ringbuf"
+	"throng/sse"
+)
+
+// Group is the loops of a server and the ring that feeds them.
+type Group struct {
+	o     Options
+	ring  *ringbuf.Broadcast[Entry]
+	space *ringbuf.Gate // signalled when a loop has let go of entries
+	loops []*Loop
+	wait  sync.WaitGroup
+
+	stopped  atomic.Bool
+	visitors atomic.Int64 // posts under way: Stop waits for them
+}
+
+// New makes the loops; none runs before Start.
+func New(o Options) (*Group, error) {
+	ring, err := ringbuf.NewBroadcast[Entry](o.RingEvents, o.Loops)
+	if err != nil {
+		return nil, fmt.Errorf("broadcast ring: %w", err)
+	}
+	g := &Group{o: o, ring: ring, space: ringbuf.NewGate(o.Wait)}
+	for i := range o.Loops {
+		l, err := newLoop(g, i)
+		if err != nil {
+			g.release()
+			return nil, fmt.Errorf("loop %d: %w", i, err)
+		}
+		g.loops = append(g.loops, l)
+	}
+	return g, nil
+}
+
+// Start runs every loop on a goroutine of its own.
+func (g *Group) Start() {
+	for _, l := range g.loops {
+		g.wait.Go(l.run)
+	}
+}
+
+// Stop closes every row, ends the goroutines and gives the tables back. Nothing may be
+// handed over or published any more.
+func (g *Group) Stop() {
+	g.stopped.Store(true)
+	for g.visitors.Load() > 0 {
+		time.Sleep(time.Millisecond)
+	}
+	for _, l := range g.loops {
+		l.stopping.Store(true)
+		l.wake()
+	}
+	g.wait.Wait()
+	g.release()
+}
+
+func (g *Group) release() {
+	for _, l := range g.loops {
+		l.release()
+	}
+}
+
+// NewNamespace describes a namespace to the loops, before anything of it enters the ring.
+func (g *Group) NewNamespace(index uint32, name string, log replay.Log) *Namespace {
+	return &Namespace{Index: index, Name: name, Log: log, Origin: log.Last(), loops: make([]nsShare, len(g.loops))}
+}
+
+// Attach hands a stream over to the loop with the fewest rows, which owns fd from now
+// on. When that loop's mailbox is full it waits for room: the connection still counts
+// as one in the request phase, and those are limited.
+func (g *Group) Attach(fd int, a *Attach) { g.post(message{fd: fd, attach: a}) }
+
+// Refuse hands a refused request over: the answer is sent, then a FIN, and what the
+// client still sends is thrown away for a while, so that no reset destroys the answer
+// (RFC 9112, section 9.6).
+func (g *Group) Refuse(fd int, answer []byte) { g.post(message{fd: fd, answer: answer}) }
+
+func (g *Group) post(m message) {
+	g.visitors.Add(1)
+	defer g.visitors.Add(-1)
+	if g.stopped.Load() {
+		_ = g.o.Net.Close(m.fd)
+		return
+	}
+	best := g.loops[0]
+	for _, l := range g.loops[1:] {
+		if l.Rows() < best.Rows() {
+			best = l
+		}
+	}
+	for !best.mailbox.TryPush(m) {
+		best.wake()
+		time.Sleep(time.Millisecond)
+	}
+	best.nudge()
+}
+
+// TryPublish puts an event that the log has into the ring; false: the ring is full.
+// Callers of one namespace do so one after the other, in the order of their IDs.
+func (g *Group) TryPublish(e Entry) bool {
+	if _, ok := g.ring.TryPublish(e); !ok {
+		return false
+	}
+	e.NS.published.Add(1)
+	return true
+}
+
+// NudgeFor sees to it that the loops with streams of ns deal with what was published:
+// those that sleep are given a short turn here (baton.go). The others find the entries
+// when they next have a reason to look.
+func (g *Group) NudgeFor(ns *Namespace) {
+	for i, l := range g.loops {
+		if ns.loops[i].streams.Load() > 0 {
+			l.nudge()
+		}
+	}
+}
+
+// AwaitSpace waits until ready says so, looking again whenever a loop has let go of
+// entries; false: the deadline (zero: none) came first.
+func (g *Group) AwaitSpace(ready func() bool, deadline time.Time) bool {
+	for _, l := range g.loops {
+		l.nudge()
+	}
+	return g.space.WaitUntil(ready, deadline)
+}
+
+// Drain closes all streams, evenly spread over the period.
+func (g *Group) Drain(period time.Duration) {
+	for _, l := range g.loops {
+		l.drainOver.Store(int64(max(period, 1)))
+		l.wake()
+	}
+}
+
+// Rows is the number of open streams and lingering refusals.
+func (g *Group) Rows() int {
+	sum := 0
+	for _, l := range g.loops {
+		sum += l.Rows()
+	}
+	return sum
+}
+
+// Loops gives the loops, for their statistics.
+func (g *Group) Loops() []*Loop { return g.loops }
+
+// message is what the mailbox takes: a stream, or a refused request.
+type message struct {
+	fd     int
+	attach *Attach
+	answer []byte
+}
+
+// Attach is a stream on its way to a loop. The loop only reads it.
+type Attach struct {
+	NS     *Namespace
+	Topics []string
+	Format sse.Format
+	From   From
+	ID     sse.ID // with FromID
+	// Requested is what the client asked for, as it stood: told in a gap.
+	Requested string
+	Head      []byte // the answer's head, complete
+	Full      []byte // the answer if there is no room in a table
+}
+
+// From says where a stream begins.
+type From uint8
+
+// The beginnings.
+const (
+	FromNow      From = iota // with what comes
+	FromEarliest             // with the earliest event that is held
+	FromID                   // after Attach.ID
+	FromLost                 // with the earliest event that is held, behind a gap: the client's last ID is none of ours
+)

@@ -1,0 +1,226 @@
+package loops
+
+import (
+	"context"
+	"sync/atomic"
+
+	"throng/poller"
+	"throng/ringbuf"
+	"throng/sse"
+	"throng/topics"
+)
+
+// Loop is one event loop. Whoever holds its baton (baton.go) touches it: its goroutine,
+// except while that sleeps. The atomic fields are anybody's.
+type Loop struct {
+	o       *Options
+	id      int
+	group   *Group
+	poll    poller.Poller
+	net     poller.Net
+	reader  *ringbuf.Reader[Entry]
+	mailbox *ringbuf.Mailbox[message]
+	table   *table
+	index   *topics.Index
+	wheel   wheel
+	ready   fifo[poller.Token]
+	ns      []*nsState // by Namespace.Index
+	active  []*nsState // with a fan-out under way or waiting
+	turnOf  int        // whose turn it is in active
+
+	next      uint64        // next sequence of the ring to take
+	taken     atomic.Uint64 // next, for others to read
+	released  uint64        // entries below may be gone
+	now       int64         // the turn's time, ns
+	start     int64         // tick 0, ns
+	tick      uint32        // the turn's time, in units of the wheel
+	heartbeat uint32        // ticks
+	stall     uint32        // ticks
+	linger    uint32        // ticks
+	drain     drain
+
+	timeless   bool // the loop's goroutine sleeps without an end, as nothing had a deadline
+	progressed bool // entries were done with in this turn
+
+	events  [256]poller.Event
+	page    [pageEvents]*sse.Event
+	batch   batch
+	scratch []byte
+	encode  []byte
+	context context.Context
+
+	baton     baton
+	stopping  atomic.Bool
+	drainOver atomic.Int64 // period of a drain that was ordered, ns
+	counts    Counts
+}
+
+// pageEvents is how many events of the log are looked at between two writes to one row.
+const pageEvents = 64
+
+// scratchBytes is the loop's one buffer for what clients send on streams.
+const scratchBytes = 16 << 10
+
+func newLoop(g *Group, id int) (*Loop, error) {
+	o := &g.o
+	t, err := newTable(o.RowsMax, o.PinnedMax)
+	if err != nil {
+		return nil, err
+	}
+	index, err := topics.New(topics.LimitsFor(o.RowsMax))
+	if err != nil {
+		t.close()
+		return nil, err
+	}
+	mailbox, err := ringbuf.NewMailbox[message](o.MailboxMax)
+	if err != nil {
+		t.close()
+		_ = index.Close()
+		return nil, err
+	}
+	poll, err := o.NewPoller()
+	if err != nil {
+		t.close()
+		_ = index.Close()
+		return nil, err
+	}
+	l := &Loop{o: o, id: id, group: g, poll: poll, net: o.Net, reader: g.ring.Reader(id),
+		mailbox: mailbox, table: t, index: index, scratch: make([]byte, scratchBytes),
+		heartbeat: ticks(o.Heartbeat), stall: ticks(o.StallTimeout), linger: ticks(o.LingerTimeout),
+		context: context.Background(), start: o.Clock()}
+	l.wheel.rows = t.rows
+	l.now = l.start
+	return l, nil
+}
+
+func (l *Loop) release() {
+	_ = l.poll.Close()
+	l.table.close()
+	_ = l.index.Close()
+}
+
+// run is the loop's goroutine.
+func (l *Loop) run() {
+	busy := false
+	for !l.stopping.Load() {
+		busy = l.Turn(l.patience(busy))
+	}
+	l.closeAll(ReasonStop)
+}
+
+// Turn waits for at most timeoutMs and then does one turn's work; true: there is more.
+// A test that drives a loop by hand calls it; otherwise only run does.
+func (l *Loop) Turn(timeoutMs int) bool {
+	n, err := l.poll.Wait(l.events[:], timeoutMs)
+	l.baton.take()
+	if err != nil {
+		l.o.Log.Error("a loop's poller failed", "loop", l.id, "error", err)
+	}
+	return l.turn(l.events[:n], l.o.TurnWritesMax)
+}
+
+// turn deals with the events and then with whatever else has work, up to a budget of
+// writes; true: there is more.
+func (l *Loop) turn(events []poller.Event, budget int) bool {
+	l.now = l.o.Clock()
+	l.tick = uint32((l.now - l.start) / int64(tickLength))
+	for i := range events {
+		l.event(events[i])
+	}
+	l.dispatch()
+	more, worked := l.work(budget)
+	l.letGo()
+	if worked || len(events) > 0 {
+		l.o.Turns.ObserveNs(l.o.Clock()-l.now, 1)
+	}
+	return more
+}
+
+// work shares the turn's budget of writes between everything that has some, a quantum
+// each, round and round: fan-outs of different namespaces, hand-overs, laggards and
+// catch-ups, heartbeats, the drain.
+func (l *Loop) work(budget int) (more, worked bool) {
+	for budget > 0 {
+		before := budget
+		budget -= l.handOvers(quantum)
+		budget -= l.fanOuts(quantum, max(budget/2, quantum))
+		budget -= l.serveReady(quantum)
+		budget -= l.expire(quantum)
+		budget -= l.drainSome(quantum)
+		if budget == before {
+			return false, worked
+		}
+		worked = true
+	}
+	return true, worked
+}
+
+// quantum is how many writes one kind of work gets before the next one has its turn.
+const quantum = 16
+
+// letGo releases what is not kept for laggards, and tells committers that wait for room.
+// Half of the ring is kept behind the oldest fan-out, as long as a quarter of it stays
+// free for publishers: a fan-out itself needs nothing of the ring.
+func (l *Loop) letGo() {
+	oldest, at := l.next, int64(0)
+	for _, st := range l.active {
+		if seq, then := st.oldest(); seq < oldest {
+			oldest, at = seq, then
+		}
+	}
+	l.counts.pinned.Store(int64(l.table.pinned()))
+	l.counts.behind(l.now, oldest, at)
+	size := uint64(l.o.RingEvents)
+	keep := max(oldest, size/2) - size/2
+	keep = max(keep, max(l.next, size*3/4)-size*3/4)
+	if keep > l.released {
+		l.released = keep
+		l.reader.Release(keep)
+		l.progressed = true
+	}
+	if l.progressed {
+		l.progressed = false
+		l.group.space.Signal()
+	}
+}
+
+// patience is how long the next Wait may take, by the wait strategy. Before a wait
+// that blocks, the loop says that it is asleep and looks once more at what others may
+// have left meanwhile: they publish first and look whether it is asleep then.
+func (l *Loop) patience(busy bool) int {
+	if busy {
+		return 0
+	}
+	switch l.o.Wait {
+	case ringbuf.Spin:
+		return 0
+	case ringbuf.Yield:
+		yield()
+		return 0
+	case ringbuf.Sleep:
+		return 1
+	}
+	wait := -1
+	l.timeless = l.table.count == 0
+	if !l.timeless {
+		untilTick := int64(tickLength) - (l.o.Clock()-l.start)%int64(tickLength)
+		wait = int(untilTick/1e6) + 1
+	}
+	l.baton.leave()
+	if l.news() {
+		return 0
+	}
+	return wait
+}
+
+// news says whether others have left something since the last turn. It may be asked
+// without the baton: then its answer may be old, but never misses what was left before.
+func (l *Loop) news() bool {
+	return l.mailbox.Len() > 0 || l.group.ring.Published() > l.taken.Load() || l.stopping.Load() || l.drainOver.Load() != 0
+}
+
+func (l *Loop) wake() {
+	if err := l.poll.Wake(); err != nil {
+		l.o.Log.Error("waking a loop failed", "loop", l.id, "error", err)
+	}
+}

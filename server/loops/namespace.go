@@ -1,0 +1,53 @@
+package loops
+
+import (
+	"sync/atomic"
+
+	"throng/replay"
+	"throng/sse"
+)
+
+// Namespace is what the loops need to know of a namespace. The hub makes one and never
+// changes its exported fields.
+type Namespace struct {
+	Index  uint32 // place in the loops' tables; free again once the namespace is evicted
+	Name   string
+	Log    replay.Log
+	Origin sse.ID // Log.Last() before anything of this namespace entered the ring
+
+	published atomic.Uint64 // entries put into the ring
+	loops     []nsShare     // one a loop
+}
+
+// nsShare is what one loop reports of a namespace, on a cache line of its own.
+type nsShare struct {
+	done    atomic.Uint64 // entries dealt with; written by the loop
+	streams atomic.Int64  // rows; written by the loop
+	_       [48]byte
+}
+
+// Unread is how many published entries the slowest loop has still to deal with.
+func (n *Namespace) Unread() int {
+	published := n.published.Load()
+	slowest := published
+	for i := range n.loops {
+		slowest = min(slowest, n.loops[i].done.Load())
+	}
+	return int(published - slowest)
+}
+
+// Streams is the number of open streams.
+func (n *Namespace) Streams() int {
+	sum := int64(0)
+	for i := range n.loops {
+		sum += n.loops[i].streams.Load()
+	}
+	return int(sum)
+}
+
+// Entry is one event in the ring.
+type Entry struct {
+	Event *sse.Event
+	NS    *Namespace
+	At    int64 // when it was published, by the Group's clock, ns
+}

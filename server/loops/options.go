@@ -1,0 +1,49 @@
+package loops
+
+import (
+	"log/slog"
+	"time"
+
+	"throng/internal/obs"
+	"throng/poller"
+	"throng/ringbuf"
+)
+
+// LagPolicy says what becomes of a reader that the ring has lapped.
+type LagPolicy uint8
+
+// The policies.
+const (
+	LagCatchUp LagPolicy = iota // it goes on from the log, where that still has what it missed
+	LagSkip                     // it is told a gap and goes on with what is new
+	LagClose                    // it is closed, and resumes if it comes back
+)
+
+// Options configure a Group. All fields are needed.
+type Options struct {
+	Loops     int
+	NewPoller func() (poller.Poller, error)
+	Net       poller.Net
+	Clock     func() int64 // monotonic, ns
+	Random    func() uint32
+	Wait      ringbuf.Strategy
+	Log       *slog.Logger
+
+	RowsMax        int // rows of one loop
+	RingEvents     int // slots of the broadcast ring, a power of two
+	MailboxMax     int // hand-overs waiting for one loop
+	PinnedMax      int // half-sent frames of one loop
+	TurnWritesMax  int // writes of one turn
+	ClientBytesMax int // bytes a client may send on its stream
+	LingerBytesMax int // bytes read and thrown away of a refused request
+
+	Heartbeat     time.Duration
+	StallTimeout  time.Duration
+	LingerTimeout time.Duration
+	RetryMs       int
+	Lag           LagPolicy
+
+	Lags       *obs.Histogram // publish to socket
+	Broadcasts *obs.Histogram // first to last write of one event in one loop
+	Turns      *obs.Histogram // one turn that had work
+}

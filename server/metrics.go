@@ -1,0 +1,97 @@
+package server
+
+import (
+	"throng/internal/obs"
+	"throng/server/loops"
+)
+
+// Reasons why connections in the request phase are closed; they follow the loops'.
+const (
+	closeIdle     = iota // nothing came in time
+	closeTimeout         // the rest of a request did not come in time
+	closeAnswered        // the last answer was sent
+	closePeer            // the client's doing; counted with the loops' own
+)
+
+var requestReasons = []string{"idle", "timeout", "done"}
+
+// Reasons why connections are shed.
+const (
+	shedConnections = iota // --connections-max is reached
+	shedRequests           // --requests-max is reached
+	shedDescriptors        // no descriptor was left
+)
+
+func newTable(n int) *obs.Table {
+	var codes []string
+	for _, p := range problems {
+		codes = append(codes, p.code)
+	}
+	return obs.New(obs.Options{
+		Loops:        n,
+		CloseReasons: append(loops.Reasons(), requestReasons...),
+		ShedReasons:  []string{"connections", "requests", "descriptors"},
+		RefuseCodes:  codes,
+	})
+}
+
+// countClosed counts the end of a connection in the request phase.
+func (s *Server) countClosed(reason int) {
+	if reason == closePeer {
+		s.table.ConnectionsClosed[loops.ReasonPeer].Inc()
+		return
+	}
+	s.table.ConnectionsClosed[len(loops.Reasons())+reason].Inc()
+}
+
+// countRefusal counts a publish that was refused.
+func (s *Server) countRefusal(r *route, refused *refusal) {
+	if r == nil || r.post == nil {
+		return
+	}
+	for i, p := range problems {
+		if p.code == refused.code {
+			s.table.PublishRefused[i].Inc()
+			return
+		}
+	}
+}
+
+// sum adds a figure up over the loops, for a scrape.
+func sum[T int | uint64](s *Server, of func(*loops.Figures) T) func() T {
+	return func() T {
+		var total T
+		for _, l := range s.group.Loops() {
+			f := l.Figures()
+			total += of(&f)
+		}
+		return total
+	}
+}
+
+func gauge(of func() int) func() float64 { return func() float64 { return float64(of()) } }
+
+// bindMetrics lets scrapes read what the rooms count themselves.
+func (s *Server) bindMetrics() {
+	t := s.table
+	t.Connections[obs.KindSSE].Func(gauge(sum(s, func(f *loops.Figures) int { return f.Streams })))
+	t.Connections[obs.KindRequest].Func(func() float64 { return float64(s.edge.Open()) })
+	t.ConnectionsOpened.Func(func() uint64 { return uint64(s.opened.Load()) })
+	for i := range loops.Reasons() {
+		t.ConnectionsClosed[i].Func(sum(s, func(f *loops.Figures) uint64 { return f.Closed[i] }))
+	}
+	t.EventsDelivered.Func(sum(s, func(f *loops.Figures) uint64 { return f.Events }))
+	t.BytesWritten.Func(sum(s, func(f *loops.Figures) uint64 { return f.Bytes }))
+	t.Heartbeats.Func(sum(s, func(f *loops.Figures) uint64 { return f.Heartbeats }))
+	t.ReplayEvents.Func(sum(s, func(f *loops.Figures) uint64 { return f.Replayed }))
+	t.ReplayGaps.Func(sum(s, func(f *loops.Figures) uint64 { return f.Gaps }))
+	t.SlowConsumers.Func(gauge(sum(s, func(f *loops.Figures) int { return f.Lagging })))
+	t.PinnedFrames.Func(gauge(sum(s, func(f *loops.Figures) int { return f.Pinned })))
+	for i, l := range s.group.Loops() {
+		t.RingFill[i].Func(func() float64 { return l.Figures().RingFill })
+		t.RingLag[i].Func(func() float64 { return l.Figures().RingLagSeconds })
+	}
+	t.Namespaces.Func(gauge(s.hub.namespaces))
+	t.RetainedEvents.Func(func() float64 { return float64(s.store.Stats().Events) })
+	t.RetainedBytes.Func(func() float64 { return float64(s.store.Stats().Bytes) })
+}

@@ -1,0 +1,208 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"throng/internal/obs"
+	"throng/replay"
+	"throng/ringbuf"
+	"throng/server/loops"
+)
+
+// namespace is one tenant: its log, its place in the loops, and its committer.
+//
+// The committer is not a goroutine: a publisher that finds the namespace without one
+// becomes it, takes what waits in the mailbox as one batch, and goes on until the
+// mailbox is empty or its own event is done and others have had their share. A publish
+// that meets nobody else costs no hand-over at all, and under load batches form by
+// themselves (group commit).
+type namespace struct {
+	*loops.Namespace
+	hub        *hub
+	mailbox    *ringbuf.Mailbox[*pending]
+	committing atomic.Bool
+	used       atomic.Int64 // when it was last asked for, by the hub's clock, ns
+	users      atomic.Int64 // requests that hold it: it may not be evicted
+	stored     *obs.Counter
+	batch      []replay.Record
+	taken      []*pending
+}
+
+// Limits of one batch.
+const (
+	// batchEventsMax is how many events are given to the log at once.
+	batchEventsMax = 1024
+	// batchesForOthers is how many batches a publisher commits after its own before it
+	// hands the rest to a goroutine.
+	batchesForOthers = 4
+)
+
+var (
+	errMailboxFull    = errors.New("too many publishes are waiting")
+	errPublishTimeout = errors.New("the publish waited too long for its turn and was not stored")
+)
+
+// pending is one publish on its way: its records are the publisher's again when done
+// has been signalled.
+type pending struct {
+	records []replay.Record
+	err     error
+	state   atomic.Uint32
+	done    chan struct{} // holds one token
+}
+
+// States of a pending publish.
+const (
+	pendingWaits     = iota // in the mailbox; its publisher may still give up
+	pendingTaken            // the committer has it: the publisher waits for the outcome
+	pendingAbandoned        // its publisher gave up: the committer throws it away
+)
+
+// publish stores the records and puts them into the ring. It returns once the log has
+// them; each record then has its event's ID or its own error. watch is called now and
+// then while it waits, and ends the waiting with an error. owned says whether p is the
+// caller's again: one that was given up is still in the mailbox, and the committer
+// recycles it.
+func (n *namespace) publish(p *pending, watch func() error) (owned bool, err error) {
+	p.state.Store(pendingWaits)
+	p.err = nil
+	deadline := time.Now().Add(n.hub.o.PublishTimeout)
+	if !n.mailbox.TryPush(p) {
+		return true, errMailboxFull
+	}
+	n.commit(p)
+	select {
+	case <-p.done:
+		return true, p.err
+	default:
+	}
+	return p.wait(deadline, watch)
+}
+
+// watchEvery is how often a waiting publisher looks after its connection.
+const watchEvery = 5 * time.Millisecond
+
+func (p *pending) wait(deadline time.Time, watch func() error) (owned bool, err error) {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-p.done:
+			return true, p.err
+		case now := <-tick.C:
+			err := watch()
+			if err == nil && now.After(deadline) {
+				err = errPublishTimeout
+			}
+			if err != nil && p.state.CompareAndSwap(pendingWaits, pendingAbandoned) {
+				return false, err
+			}
+		}
+	}
+}
+
+// commit makes the caller the committer, if there is none.
+func (n *namespace) commit(own *pending) {
+	left := batchesForOthers
+	for n.committing.CompareAndSwap(false, true) {
+		for n.commitBatch() {
+			if len(own.done) == 0 {
+				continue
+			}
+			if left--; left == 0 {
+				n.hub.background.Go(n.commitRest)
+				return
+			}
+		}
+		n.committing.Store(false)
+		if n.mailbox.Len() == 0 {
+			return
+		}
+	}
+}
+
+// commitRest is a committer that owns no publish.
+func (n *namespace) commitRest() {
+	for {
+		for n.commitBatch() {
+		}
+		n.committing.Store(false)
+		if n.mailbox.Len() == 0 || !n.committing.CompareAndSwap(false, true) {
+			return
+		}
+	}
+}
+
+// commitBatch takes one batch from the mailbox through the log into the ring; false:
+// nothing waited. Only the committer calls it.
+func (n *namespace) commitBatch() bool {
+	n.batch, n.taken = n.batch[:0], n.taken[:0]
+	for len(n.batch) < batchEventsMax {
+		p, ok := n.mailbox.Pop()
+		if !ok {
+			break
+		}
+		if p.state.CompareAndSwap(pendingWaits, pendingTaken) {
+			n.batch = append(n.batch, p.records...)
+			n.taken = append(n.taken, p)
+		} else {
+			n.hub.recycle(p)
+		}
+	}
+	if len(n.taken) == 0 {
+		return false
+	}
+	err := n.append()
+	at := 0
+	for _, p := range n.taken {
+		copy(p.records, n.batch[at:at+len(p.records)])
+		at += len(p.records)
+		p.err = err
+		p.done <- struct{}{}
+	}
+	clear(n.batch)
+	clear(n.taken)
+	return true
+}
+
+// append gives the batch to the log and what the log took to the loops. Before the
+// log it waits until the namespace's share of the ring has room; after it there is no
+// way back: appended means broadcast.
+func (n *namespace) append() error {
+	share := n.hub.share
+	room := func() bool { return n.Unread() < share }
+	if !room() {
+		n.hub.table.RingFull.Inc()
+		if !n.hub.group.AwaitSpace(room, time.Now().Add(n.hub.o.PublishTimeout)) {
+			return errPublishTimeout
+		}
+	}
+	begun := n.hub.clock()
+	if err := n.Log.Append(context.Background(), n.batch); err != nil {
+		return err
+	}
+	now := n.hub.clock()
+	n.hub.table.AppendDuration.ObserveNs(now-begun, 1)
+	n.used.Store(now)
+	stored := 0
+	for i := range n.batch {
+		r := &n.batch[i]
+		if r.Duplicate || r.Err != nil {
+			continue
+		}
+		stored++
+		entry := loops.Entry{Event: r.Event, NS: n.Namespace, At: now}
+		if !n.hub.group.TryPublish(entry) {
+			n.hub.table.RingFull.Inc()
+			n.hub.group.AwaitSpace(func() bool { return n.hub.group.TryPublish(entry) }, time.Time{})
+		}
+	}
+	if stored > 0 {
+		n.hub.group.NudgeFor(n.Namespace)
+	}
+	n.stored.Add(uint64(stored))
+	return nil
+}

@@ -1,0 +1,103 @@
+package server
+
+import "time"
+
+// Options are the server's settings. The zero value is not usable: start from
+// Defaults. Units are in the names; durations are time.Duration.
+type Options struct {
+	Listen string // public address, host:port
+	Admin  string // admin address, host:port; empty: no admin port
+	Store  string // "memory"
+
+	Loops    int    // loops that own streams; 0: half of the processors, at least 1
+	Reactors int    // netpoll reactors that read requests; 0: an eighth of the processors, at least 1
+	Wait     string // how an idle loop waits: block, yield, sleep, spin
+
+	ConnectionsMax     int // open connections, streams included; 0: what the descriptor limit allows
+	RequestsMax        int // connections still in the request phase; 0: a quarter of ConnectionsMax, at least 1,024
+	HeadBytesMax       int // request line and headers, bytes
+	HeadersMax         int // header fields of one request
+	EventBytesMax      int // data of one event, bytes
+	EventNameBytesMax  int // name of one event, bytes
+	BatchBytesMax      int // body of one NDJSON batch, bytes
+	NamespacesMax      int // namespaces held at once
+	StreamTopicsMax    int // topics and patterns of one stream
+	EventTopicsMax     int // topics of one event
+	ClientBytesMax     int // bytes a client may send on its stream before it is closed
+	SendBufferBytes    int // SO_SNDBUF of a connection, bytes as the kernel counts them
+	BufferedBytesMax   int // unfinished requests held at once, all connections, bytes
+	PinnedMax          int // half-sent frames held at once, a loop
+	TurnWritesMax      int // writes of one turn of a loop
+	MailboxPublishMax  int // publishes waiting for their namespace's committer
+	RingEvents         int // events in the broadcast ring, a power of two
+	NamespaceRingShare int // ring slots that one namespace may hold unread; 0: a quarter of the ring
+
+	HeadTimeout    time.Duration // from accept, or a request's first byte, to the end of its head
+	BodyTimeout    time.Duration // from the end of the head to the end of the body
+	IdleTimeout    time.Duration // between two requests of a kept connection
+	WriteTimeout   time.Duration // for an answer to be taken by a full socket
+	LingerTimeout  time.Duration // how long a refused request's rest is read and thrown away
+	PublishTimeout time.Duration // how long a publish may wait for its turn before it is refused
+	StallTimeout   time.Duration // a lagging reader without any progress is closed after it
+
+	Heartbeat   time.Duration // silence on a stream after which a heartbeat is sent
+	Retry       time.Duration // base of the retry: field; each stream gets 1 to 1.5 times it
+	DrainPeriod time.Duration // closings are spread over it
+
+	RetainEvents      int           // events kept for replay, a namespace
+	RetainBytes       int64         // bytes kept for replay, a namespace
+	RetainAge         time.Duration // age of what is kept for replay
+	RetainTotalBytes  int64         // bytes kept for replay, all namespaces
+	IdempotencyWindow time.Duration // how long an Idempotency-Key is known
+	IdempotencyMax    int           // Idempotency-Keys known, a namespace
+
+	LagPolicy   string   // a reader lapped by the ring: catchup, skip, close
+	CORSOrigins []string // origins allowed to read and publish; "*" allows every one
+}
+
+// Defaults are the settings of a server started without any flag.
+func Defaults() Options {
+	return Options{
+		Listen: "127.0.0.1:8080",
+		Admin:  "127.0.0.1:8081",
+		Store:  "memory",
+		Wait:   "block",
+
+		HeadBytesMax:      16 << 10,
+		HeadersMax:        100,
+		EventBytesMax:     64 << 10,
+		EventNameBytesMax: 128,
+		BatchBytesMax:     8 << 20,
+		NamespacesMax:     1024,
+		StreamTopicsMax:   64,
+		EventTopicsMax:    16,
+		ClientBytesMax:    64 << 10,
+		SendBufferBytes:   64 << 10,
+		BufferedBytesMax:  256 << 20,
+		PinnedMax:         65536,
+		TurnWritesMax:     256,
+		MailboxPublishMax: 1024,
+		RingEvents:        4096,
+
+		HeadTimeout:    10 * time.Second,
+		BodyTimeout:    30 * time.Second,
+		IdleTimeout:    75 * time.Second,
+		WriteTimeout:   10 * time.Second,
+		LingerTimeout:  2 * time.Second,
+		PublishTimeout: 5 * time.Second,
+		StallTimeout:   30 * time.Second,
+
+		Heartbeat:   25 * time.Second,
+		Retry:       3 * time.Second,
+		DrainPeriod: 30 * time.Second,
+
+		RetainEvents:      65536,
+		RetainBytes:       32 << 20,
+		RetainAge:         time.Hour,
+		RetainTotalBytes:  256 << 20,
+		IdempotencyWindow: 5 * time.Minute,
+		IdempotencyMax:    65536,
+
+		LagPolicy: "catchup",
+	}
+}

@@ -1,0 +1,229 @@
+package server
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"throng/httpparse"
+	"throng/replay"
+	"throng/sse"
+	"throng/topics"
+)
+
+// keyBytesMax is the longest Idempotency-Key: room for any UUID or hash in text.
+const keyBytesMax = 255
+
+var errConnectionLost = errors.New("the connection was lost")
+
+// verifyPublish looks at a publish before its body is read.
+func verifyPublish(s *Server, q *httpparse.Request) (int, *refusal) {
+	if !s.cors.mayPublish(q) {
+		return 0, originForbidden.because("add the origin to --cors-origins to let its pages publish")
+	}
+	if s.draining.Load() {
+		return 0, draining.because("publish to another node, or try again in a moment")
+	}
+	if !q.Chunked && q.ContentLength < 0 {
+		return 0, lengthRequired.because("a publish says how long its body is: Content-Length, or Transfer-Encoding: chunked")
+	}
+	if coding, ok := q.Header("Content-Encoding"); ok && !bytes.EqualFold(coding, []byte("identity")) {
+		return 0, badMediaType.because(fmt.Sprintf("Content-Encoding %q is not undone here; send the body as it is", coding))
+	}
+	if isBatch(q) {
+		return s.o.BatchBytesMax, nil
+	}
+	return s.o.EventBytesMax, nil
+}
+
+// isBatch tells an NDJSON batch by its media type.
+func isBatch(q *httpparse.Request) bool {
+	value, ok := q.Known(httpparse.FieldContentType)
+	if !ok {
+		return false
+	}
+	if i := bytes.IndexByte(value, ';'); i >= 0 {
+		value = value[:i]
+	}
+	return bytes.EqualFold(bytes.TrimSpace(value), []byte("application/x-ndjson"))
+}
+
+// publish takes one event, or a batch.
+func (s *session) publish(body []byte) {
+	p, scratch, refused := readParams(s.x.req.Query, s.x.text, s.srv.o.EventTopicsMax)
+	s.x.text = scratch
+	if refused != nil {
+		s.problem(refused)
+		return
+	}
+	name, refused := checkNamespace(p.ns)
+	if refused != nil {
+		s.problem(refused)
+		return
+	}
+	if isBatch(&s.x.req) {
+		s.publishBatch(name, body)
+		return
+	}
+	key, _ := s.x.req.Known(httpparse.FieldIdempotencyKey)
+	record, refused := s.srv.record(p.topics, p.event, body, string(key))
+	if refused != nil {
+		s.problem(refused)
+		return
+	}
+	s.publishOne(name, record)
+}
+
+// record checks one event. Its data still belongs to the request: the log's Seal copies
+// it, and the request stays until then.
+func (s *Server) record(names []string, event string, data []byte, key string) (replay.Record, *refusal) {
+	var none replay.Record
+	if len(names) == 0 {
+		return none, missingTopic.because("POST /publish?topic=T names where the event goes; topic may be repeated")
+	}
+	if len(names) > s.o.EventTopicsMax {
+		return none, tooManyTopics.because(fmt.Sprintf("%d topics; an event has at most %d", len(names), s.o.EventTopicsMax))
+	}
+	for _, t := range names {
+		if err := topics.Check(t); err != nil {
+			return none, badTopic.because(err.Error())
+		}
+	}
+	if refused := s.checkEventName(event); refused != nil {
+		return none, refused
+	}
+	if len(data) > s.o.EventBytesMax {
+		return none, bodyTooLarge.because(fmt.Sprintf("the data has %d bytes; an event has at most %d", len(data), s.o.EventBytesMax))
+	}
+	if at := badText(data); at >= 0 {
+		return none, badData.because(fmt.Sprintf("byte %d is NUL or not UTF-8; an event stream carries text, so encode binary data (base64)", at))
+	}
+	record := replay.Record{Event: &sse.Event{Topics: names, Name: event, Data: data}}
+	if key != "" {
+		if refused := checkKey(key); refused != nil {
+			return none, refused
+		}
+		record.Key, record.Sum = key, fingerprint(record.Event)
+	}
+	return record, nil
+}
+
+// badText finds the first byte that is not text; -1: there is none.
+func badText(data []byte) int {
+	if utf8.Valid(data) {
+		return bytes.IndexByte(data, 0)
+	}
+	for at := 0; at < len(data); {
+		r, size := utf8.DecodeRune(data[at:])
+		if r == 0 || r == utf8.RuneError && size == 1 {
+			return at
+		}
+		at += size
+	}
+	return -1
+}
+
+func checkKey(key string) *refusal {
+	if len(key) > keyBytesMax {
+		return badKey.because(fmt.Sprintf("the key has %d bytes; at most %d are taken", len(key), keyBytesMax))
+	}
+	for i := range len(key) {
+		if key[i] < 0x20 || key[i] > 0x7e {
+			return badKey.because(fmt.Sprintf("byte %d of the key is not printable ASCII", i))
+		}
+	}
+	return nil
+}
+
+// fingerprint is SHA-256 over topics, name and data, each with its length before it.
+func fingerprint(e *sse.Event) (sum [32]byte) {
+	h := sha256.New()
+	var length [8]byte
+	add := func(b []byte) {
+		binary.LittleEndian.PutUint64(length[:], uint64(len(b)))
+		h.Write(length[:])
+		h.Write(b)
+	}
+	for _, t := range e.Topics {
+		add([]byte(t))
+	}
+	add(nil)
+	add([]byte(e.Name))
+	add(e.Data)
+	h.Sum(sum[:0])
+	return sum
+}
+
+func (s *session) publishOne(name string, record replay.Record) {
+	ns, err := s.srv.hub.acquire(name)
+	if err != nil {
+		s.problem(s.srv.unavailable(err))
+		return
+	}
+	defer ns.release()
+	p := s.srv.hub.pendingFor()
+	p.records = append(p.records, record)
+	owned, err := ns.publish(p, s.watch)
+	if err != nil {
+		if owned {
+			s.srv.hub.recycle(p)
+		}
+		s.publishFailed(err)
+		return
+	}
+	id, err := p.records[0].Event.ID, p.records[0].Err
+	s.srv.hub.recycle(p)
+	if err != nil {
+		s.problem(recordRefusal(err))
+		return
+	}
+	s.x.text = appendIDLine(s.x.text[:0], id)
+	s.respond(&answer{status: 200, contentType: "application/json", body: s.x.text})
+}
+
+func appendIDLine(dst []byte, id sse.ID) []byte {
+	dst = append(dst, `{"id":"`...)
+	dst = id.AppendTo(dst)
+	return append(dst, "\"}\n"...)
+}
+
+// publishFailed answers a publish that the log does not have.
+func (s *session) publishFailed(err error) {
+	if err == errConnectionLost {
+		s.end()
+		return
+	}
+	s.problem(s.srv.unavailable(err))
+}
+
+// watch looks after the connection of a publish that waits: the client must not fill
+// the memory meanwhile.
+func (s *session) watch() error {
+	if s.conn.Unread() > s.srv.inputMax {
+		s.conn.Abort()
+		return errConnectionLost
+	}
+	return nil
+}
+
+// unavailable is what a client is told when the node can't do it now.
+func (s *Server) unavailable(err error) *refusal {
+	switch {
+	case errors.Is(err, errTooManyNamespaces):
+		return manyNamespaces.because(fmt.Sprintf("%d namespaces are open, and none has been idle for long", s.o.NamespacesMax))
+	case errors.Is(err, errMailboxFull), errors.Is(err, errPublishTimeout):
+		return overloaded.because(err.Error())
+	}
+	s.log.Error("the log did not take an event", "error", err)
+	return storeFailed.because(err.Error())
+}
+
+func recordRefusal(err error) *refusal {
+	if errors.Is(err, replay.ErrKeyReused) {
+		return keyReused.because("this Idempotency-Key came before with other topics, another name or other data")
+	}
+	return storeFailed.because(err.Error())
+}
