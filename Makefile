@@ -1,0 +1,90 @@
+# Every command of the project. "make" alone lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Folders with Go code, tests of the whole aside: those start the real binary.
+UNIT = $$(go list ./... | grep -v '^throng/test/')
+# Seconds for each fuzz test, and how often each benchmark runs.
+FUZZTIME ?= 3s
+BENCHTIME ?= 1x
+BENCH ?= .
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: go
+go:
+	@scripts/need go
+
+.PHONY: build
+build: go ## build the binary: bin/throng
+	@mkdir -p bin
+	go build -o bin/ ./cmd/throng
+
+.PHONY: serve
+serve: build ## build and start the server on 127.0.0.1:8080 (ARGS="--heartbeat 5s" adds options)
+	bin/throng serve $(ARGS)
+
+.PHONY: test
+test: check unit race fuzz e2e bench ## everything: check, unit, race, fuzz, e2e and each benchmark once
+
+.PHONY: check
+check: fmt vet lint tidy house ports ## what needs no run: fmt, vet, lint, tidy, house, ports
+
+.PHONY: fmt
+fmt: go ## is every file formatted?
+	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "gofmt would change these files; run: gofmt -w $$files" >&2; exit 1; fi
+
+.PHONY: vet
+vet: go ## go vet
+	go vet ./...
+
+.PHONY: lint
+lint: go ## staticcheck
+	go tool staticcheck ./...
+
+.PHONY: tidy
+tidy: go ## do go.mod and go.sum hold what the code needs, and no more?
+	go mod tidy -diff
+
+.PHONY: house
+house: go ## the house's rules (internal/house)
+	go test ./internal/house
+
+.PHONY: ports
+ports: go ## do the client and the wire format build on other systems?
+	GOOS=darwin go vet ./client ./sse
+	GOOS=windows go vet ./client ./sse
+
+.PHONY: unit
+unit: go ## unit tests
+	go test -timeout 3m $(UNIT)
+
+.PHONY: race
+race: go ## unit tests under the race detector
+	@if scripts/need gcc; then CGO_ENABLED=1 go test -race -timeout 6m $(UNIT); \
+	elif [ -n "$${CI:-}" ]; then exit 1; \
+	else echo "race: LEFT OUT, the race detector needs gcc" >&2; fi
+
+.PHONY: fuzz
+fuzz: go ## every fuzz test for FUZZTIME (3s)
+	@scripts/fuzz $(FUZZTIME)
+
+.PHONY: e2e
+e2e: build ## end-to-end tests: the real binary, real sockets
+	@if [ -d test ]; then go test -count=1 -timeout 4m ./test/...; else echo "e2e: there is no folder test yet"; fi
+
+.PHONY: bench
+bench: go ## every benchmark BENCHTIME (1x); BENCH=Parse BENCHTIME=2s measures one
+	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+.PHONY: vuln
+vuln: go ## known vulnerabilities in what we use (needs the network)
+	@scripts/vuln
+
+.PHONY: clean
+clean: ## remove what the targets made
+	rm -rf bin
