@@ -2,11 +2,9 @@ package poller
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/cloudwego/netpoll"
@@ -14,21 +12,32 @@ import (
 )
 
 // Conn is a connection in the request phase. Its methods are for its Session, inside
-// Data, except where they say otherwise. It is the context of netpoll's tasks too,
-// which is how the runner finds it.
+// Data. It is the context of netpoll's tasks too, which is how the runner finds it.
+// serve_linux.go has its life.
 type Conn struct {
 	context.Context
-	edge     *Edge
-	np       netpoll.Connection
-	fd       int
-	session  Session
-	tasks    atomic.Int32 // netpoll's tasks for it, and handOverBit
-	handOver func(fd int) // read by the last task, if the bit is set
+	edge    *Edge
+	np      netpoll.Connection
+	fd      int
+	session Session
 
-	mu   sync.Mutex // guards the next three
-	busy bool       // Data is running
-	gone bool       // closed, expired or handed over: nothing is served any more
-	left bool       // closed or handed over: the descriptor is not ours any more
+	// Of whoever runs Data.
+	own      int  // the descriptor of the goroutine that serves it, where it may wait; else -1
+	deferred bool // Data can't go on without waiting
+	unsent   []byte
+	handOver func(fd int)
+	handed   int // the descriptor to hand over
+
+	mu        sync.Mutex // guards the rest, down to the deadlines
+	busy      bool       // Data is running
+	inTask    bool       // netpoll's task is running on the reactor
+	slow      bool       // a goroutine serves it, or is about to
+	spare     int        // the descriptor of that goroutine, until it is started; else -1
+	gone      bool       // nothing is served any more
+	leaving   bool       // netpoll is to close it
+	departing bool       // which is under way: netpoll's tasks must not run on the reactor now
+	left      bool       // netpoll is closing its descriptor
+	ahead     []byte     // what came while slow
 
 	// Guarded by the Edge's deadlines.
 	prev, next *Conn
@@ -47,6 +56,18 @@ func (c *Conn) Peer() netip.AddrPort {
 // Arm starts the deadline of class; it replaces the one before.
 func (c *Conn) Arm(class DeadlineClass) { c.edge.deadlines.arm(c, class, time.Now()) }
 
+// MayWait says whether Data may wait now. On the reactor it may not: it does what it can
+// at once, and calls Defer for the rest.
+func (c *Conn) MayWait() bool { return c.own >= 0 }
+
+// Defer asks for another call of Data, with no new bytes, on a goroutine where it may
+// wait.
+func (c *Conn) Defer() { c.deferred = true }
+
+// Deferred says whether Data should return now, keeping what it has not dealt with: it
+// has called Defer, or a full socket has not taken all of an answer.
+func (c *Conn) Deferred() bool { return c.deferred }
+
 // Steps in which a full socket is tried again. Answers are short, so it is a client that
 // does not read them which makes the server wait.
 const (
@@ -54,16 +75,13 @@ const (
 	fullStepMax = 20 * time.Millisecond
 )
 
-// ErrAhead cuts off a client that sends on and on without reading its answers.
-var ErrAhead = errors.New("poller: too much was sent ahead of unread answers")
-
-// Write sends all of p, and waits up to the write time-out for a full socket. It goes
-// straight to the socket and not through netpoll, whose reactor reads on during a wait:
-// what it has read ahead is looked at here.
+// Write sends all of p. It goes straight to the socket, not through netpoll. Where it may
+// wait, it waits for a full socket up to the write time-out; on the reactor it keeps
+// what the socket did not take, and Deferred says so.
 func (c *Conn) Write(p []byte) error {
 	var deadline time.Time
 	for step := fullStepMin; len(p) > 0; {
-		n, err := Kernel{}.Write(c.fd, p)
+		n, err := Kernel{}.Write(c.socket(), p)
 		if err != nil && err != ErrAgain {
 			return err
 		}
@@ -71,17 +89,18 @@ func (c *Conn) Write(p []byte) error {
 		if err == nil {
 			continue
 		}
+		if !c.MayWait() {
+			c.unsent = append(c.unsent, p...)
+			c.deferred = true
+			return nil
+		}
 		now := time.Now()
 		if deadline.IsZero() {
 			deadline = now.Add(c.edge.o.WriteTimeout)
 		}
 		if now.After(deadline) {
-			c.Abort()
+			_ = unix.Shutdown(c.own, unix.SHUT_RDWR)
 			return os.ErrDeadlineExceeded
-		}
-		if c.Unread() > c.edge.o.AheadBytesMax {
-			c.Abort()
-			return ErrAhead
 		}
 		time.Sleep(step)
 		step = min(2*step, fullStepMax)
@@ -89,93 +108,34 @@ func (c *Conn) Write(p []byte) error {
 	return nil
 }
 
-// Unread is how many bytes netpoll has read ahead of Data: reading can't be paused, so
-// a Session that waits for something else watches it.
-func (c *Conn) Unread() int { return c.np.Reader().Len() }
-
-// Abort cuts the connection in both directions; Closed follows. Any goroutine may
-// call it while Data is running.
-func (c *Conn) Abort() { _ = unix.Shutdown(c.fd, unix.SHUT_RDWR) }
+// socket is the descriptor that Data may use.
+func (c *Conn) socket() int {
+	if c.own >= 0 {
+		return c.own
+	}
+	return c.fd
+}
 
 // Close ends the connection once Data has returned.
-func (c *Conn) Close() { _ = c.np.Close() }
-
-// HandOver gives the descriptor away: once Data has returned and netpoll has let go of
-// it, then is called with it, on a goroutine that may not wait. Session.Closed is not
-// called.
-func (c *Conn) HandOver(then func(fd int)) {
+func (c *Conn) Close() {
 	c.mu.Lock()
-	c.gone, c.left = true, true
-	c.mu.Unlock()
-	c.leave()
-	c.handOver = then
-	c.tasks.Add(handOverBit)
-	_ = c.np.(detacher).Detach()
-}
-
-// begin marks the connection as being served; false: there is nothing to serve.
-func (c *Conn) begin() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.gone {
-		return false
-	}
-	c.busy = true
-	return true
-}
-
-func (c *Conn) end() {
-	c.mu.Lock()
-	c.busy = false
+	c.gone, c.leaving = true, true
 	c.mu.Unlock()
 }
 
-// expire ends a connection that nobody is serving: last words and a FIN, and after a
-// while of reading on, so that no reset destroys them, a shutdown in both directions,
-// whose hang-up makes netpoll close it. The descriptor is still open here: closed()
-// needs mu and comes before netpoll closes it.
-func (c *Conn) expire(class DeadlineClass) {
+// HandOver gives the socket away: then is called with a descriptor of its own, once Data
+// has returned and netpoll has closed its number, on a goroutine. Closed is not called.
+// On an error (no descriptor is left) the connection is closed as by Close.
+//
+// The number is a new one (dup) since netpoll may still be reading from the old one when
+// it closes it: a number that is closed and used again would lose another client's bytes.
+func (c *Conn) HandOver(then func(fd int)) error {
+	fd, err := unix.FcntlInt(uintptr(c.socket()), unix.F_DUPFD_CLOEXEC, 3)
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.left:
-	case class == deadlineLinger:
-		_ = unix.Shutdown(c.fd, unix.SHUT_RDWR)
-	case c.busy: // a deadline met a request that just goes on: it gets another one
-		c.edge.deadlines.arm(c, class, time.Now())
-	case !c.gone:
-		c.gone = true
-		words := c.session.Expired(class)
-		if words == nil {
-			_ = unix.Shutdown(c.fd, unix.SHUT_RDWR)
-			return
-		}
-		_, _ = Kernel{}.Write(c.fd, words)
-		_ = unix.Shutdown(c.fd, unix.SHUT_WR)
-		c.edge.deadlines.arm(c, deadlineLinger, time.Now())
+	c.gone, c.leaving = true, true
+	if err == nil {
+		c.handOver, c.handed = then, fd
 	}
-}
-
-// leave takes the connection out of the Edge's books.
-func (c *Conn) leave() {
-	d := &c.edge.deadlines
-	d.mu.Lock()
-	d.unlink(c)
-	d.mu.Unlock()
-	c.edge.open.Add(-1)
-}
-
-// closed is netpoll's close callback; it runs before netpoll closes the descriptor.
-func (c *Conn) closed() {
-	if c.tasks.Load()&handOverBit != 0 {
-		return
-	}
-	c.mu.Lock()
-	c.gone, c.left = true, true
 	c.mu.Unlock()
-	c.leave()
-	c.session.Closed()
+	return err
 }
-
-// detacher is what netpoll's connections can do beyond its Connection interface.
-type detacher interface{ Detach() error }

@@ -28,8 +28,8 @@ type EdgeOptions struct {
 	WriteTimeout time.Duration
 	// LingerTimeout is how long an expired connection is read on after its last words.
 	LingerTimeout time.Duration
-	// AheadBytesMax is how much netpoll may have read ahead of a connection whose answer
-	// waits for a full socket; one that sends more is cut off.
+	// AheadBytesMax is how much a client may send ahead while a request of it waits; one
+	// that sends more is cut off.
 	AheadBytesMax int
 	// NewSession is called once a connection, before its first byte.
 	NewSession func(*Conn) Session
@@ -40,8 +40,9 @@ type EdgeOptions struct {
 // Session is what is kept for one connection while it talks HTTP. Its methods are
 // never called at the same time.
 type Session interface {
-	// Data is given everything that was read and must deal with all of it; p is valid
-	// during the call.
+	// Data is given everything that was read and must deal with all of it, or keep a copy;
+	// p is valid during the call. Where Conn.MayWait says no it must not wait, and calls
+	// Conn.Defer for what would have to.
 	Data(p []byte)
 	// Expired is told that the client did not do in time what class waits for. It
 	// returns the last words, or nil. It must not wait.
@@ -50,15 +51,21 @@ type Session interface {
 	Closed()
 }
 
-// Edge owns the connections that talk HTTP: netpoll's reactors read them, each request
-// runs in a goroutine of its own, and one sweeper ends those that take too long.
+// Edge owns the connections that talk HTTP: netpoll's reactors read them and run their
+// requests, a request that has to wait gets a goroutine, and one sweeper ends those that
+// take too long.
 type Edge struct {
 	ln        *Listener
 	loop      netpoll.EventLoop
 	o         EdgeOptions
 	deadlines deadlines
 	open      atomic.Int64
-	tasks     atomic.Int64 // requests being served or handed over
+	tasks     atomic.Int64 // goroutines that serve or end a connection
+	inline    atomic.Int64 // tasks that run on a reactor
+	closing   atomic.Bool
+	mu        sync.Mutex // guards serving and closed
+	serving   bool
+	closed    bool
 	stop      chan struct{}
 	sweeping  sync.WaitGroup
 }
@@ -106,7 +113,14 @@ func NewEdge(ln *Listener, o EdgeOptions) (*Edge, error) {
 
 // Serve accepts and serves until Close. It returns the reason if it was not Close.
 func (e *Edge) Serve() error {
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return nil
+	}
+	e.serving = true
 	e.sweeping.Go(e.sweep)
+	e.mu.Unlock()
 	err := e.loop.Serve(e.ln)
 	if err != nil && !errors.Is(err, net.ErrClosed) {
 		return err
@@ -120,6 +134,21 @@ func (e *Edge) Open() int { return int(e.open.Load()) }
 // Close stops accepting, lets what is being served or handed over end until ctx is
 // done, and closes the rest.
 func (e *Edge) Close(ctx context.Context) error {
+	e.closing.Store(true)
+	for e.inline.Load() > 0 {
+		time.Sleep(100 * time.Microsecond)
+	}
+	e.mu.Lock()
+	e.closed = true
+	serving := e.serving
+	e.mu.Unlock()
+	if !serving {
+		return e.ln.Close()
+	}
+	select { // netpoll's Shutdown does nothing before its Serve has asked for the number
+	case <-e.ln.asked:
+	case <-ctx.Done():
+	}
 	err := e.loop.Shutdown(ctx)
 	_ = e.ln.Close()
 	close(e.stop)
@@ -130,33 +159,8 @@ func (e *Edge) Close(ctx context.Context) error {
 	return err
 }
 
-// handOverBit is set in Conn.tasks by HandOver.
-const handOverBit = 1 << 30
-
-// runTask is netpoll's runner. Once the task has returned, netpoll has removed a
-// detached descriptor from its epoll, waited for a reactor that was still reading from
-// it, and freed its buffers: only now does the descriptor change hands. A connection
-// may have two tasks for a moment, as netpoll lets the next one begin just before the
-// last one returns; the one that leaves last hands over.
-func runTask(ctx context.Context, task func()) {
-	c, ok := ctx.(*Conn)
-	if !ok {
-		go task()
-		return
-	}
-	c.tasks.Add(1)
-	c.edge.tasks.Add(1)
-	go func() {
-		task()
-		if c.tasks.Add(-1) == handOverBit {
-			c.handOver(c.fd)
-		}
-		c.edge.tasks.Add(-1)
-	}()
-}
-
 func (e *Edge) onPrepare(np netpoll.Connection) context.Context {
-	c := &Conn{Context: context.Background(), edge: e, np: np, fd: np.(netpoll.Conn).Fd()}
+	c := &Conn{Context: context.Background(), edge: e, np: np, fd: np.(netpoll.Conn).Fd(), own: -1, spare: -1}
 	c.session = e.o.NewSession(c)
 	e.open.Add(1)
 	e.deadlines.arm(c, DeadlineHead, time.Now())
@@ -165,20 +169,6 @@ func (e *Edge) onPrepare(np netpoll.Connection) context.Context {
 		return nil
 	})
 	return c
-}
-
-func onRequest(ctx context.Context, np netpoll.Connection) error {
-	c := ctx.(*Conn)
-	r := np.Reader()
-	p, err := r.Next(r.Len())
-	if err != nil {
-		return err
-	}
-	if c.begin() {
-		c.session.Data(p)
-		c.end()
-	}
-	return r.Release()
 }
 
 func (e *Edge) sweep() {

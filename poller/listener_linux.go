@@ -38,7 +38,9 @@ type Listener struct {
 	addr    net.Addr
 	closed  atomic.Bool
 	reserve int
-	mu      sync.Mutex // guards reserve
+	mu      sync.Mutex    // guards reserve
+	asked   chan struct{} // closed when netpoll has begun to serve
+	askOnce sync.Once
 
 	// Admit is asked once per accepted connection and says whether it may be served.
 	Admit func() bool
@@ -75,7 +77,7 @@ func Listen(address string, o ListenOptions) (*Listener, error) {
 		_ = unix.Close(fd)
 		return nil, fmt.Errorf("listen on %s: getsockname: %w", address, err)
 	}
-	l := &Listener{fd: fd, addr: net.TCPAddrFromAddrPort(addrPort(bound)), reserve: -1}
+	l := &Listener{fd: fd, addr: net.TCPAddrFromAddrPort(addrPort(bound)), reserve: -1, asked: make(chan struct{})}
 	l.takeReserve()
 	return l, nil
 }
@@ -213,5 +215,9 @@ func (l *Listener) Close() error {
 // Addr implements net.Listener.
 func (l *Listener) Addr() net.Addr { return l.addr }
 
-// Fd is the listening descriptor, for netpoll.
-func (l *Listener) Fd() int { return l.fd }
+// Fd is the listening descriptor, for netpoll, which asks for it under the lock that its
+// Shutdown takes too.
+func (l *Listener) Fd() int {
+	l.askOnce.Do(func() { close(l.asked) })
+	return l.fd
+}

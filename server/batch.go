@@ -59,7 +59,7 @@ func (s *session) publishChunk(ns *namespace, out, body []byte) ([]byte, []byte)
 		s.srv.hub.recycle(p)
 		return appendOutcome(out, outcome, nil), body
 	}
-	if owned, err := ns.publish(p, s.watch); err != nil {
+	if owned, err := ns.publish(p); err != nil {
 		if owned {
 			s.srv.hub.recycle(p)
 		}
@@ -73,10 +73,6 @@ func (s *session) publishChunk(ns *namespace, out, body []byte) ([]byte, []byte)
 
 // batchFailed writes the failure of a chunk into the outcome of each of its lines.
 func (s *session) batchFailed(outcome []*refusal, err error) {
-	if err == errConnectionLost {
-		s.end()
-		return
-	}
 	failed := s.srv.unavailable(err)
 	for i := range outcome {
 		if outcome[i] == nil {

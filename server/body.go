@@ -9,7 +9,8 @@ import (
 )
 
 // next reads on at p, which begins with the request under way, and answers it when it
-// is whole. It returns how many bytes are done with; 0: more must come first.
+// is whole. It returns how many bytes are done with; 0: more must come first, or it must
+// be answered where waiting is allowed.
 func (s *session) next(p []byte) int {
 	x := s.x
 	switch x.phase {
@@ -18,13 +19,17 @@ func (s *session) next(p []byte) int {
 			return 0
 		}
 		n := s.parse(p)
-		if n > 0 {
-			s.answer(p[n:x.whole])
+		if n > 0 && !s.answer(p[n:x.whole]) {
+			return 0
 		}
 		whole := x.whole
 		s.reset()
 		return whole
 	case phaseChunked:
+		if !s.conn.MayWait() { // its end may have to wait: a chunked body can't be read twice
+			s.conn.Defer()
+			return 0
+		}
 		return s.decode(p)
 	}
 	n := s.parse(p)
@@ -91,7 +96,9 @@ func (s *session) headDone(p []byte, n int) int {
 		return 0
 	}
 	size := int(max(x.req.ContentLength, 0))
-	s.answer(p[n : n+size])
+	if !s.answer(p[n : n+size]) {
+		return 0
+	}
 	s.reset()
 	return n + size
 }
@@ -140,7 +147,7 @@ func (s *session) refuseChunk(err error) {
 func (s *session) chunkedDone() {
 	x := s.x
 	if s.parse(x.head) > 0 {
-		s.answer(x.body.B)
+		s.answer(x.body.B) // may wait: never deferred
 	}
 	if x.body != nil {
 		bytebufferpool.Put(x.body)

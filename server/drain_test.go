@@ -45,6 +45,7 @@ func TestDrain_ClosesStreamsAndRefusesTheNew(t *testing.T) {
 		w.ends()
 		w.Close()
 	}
+	comesBack(n)
 	alive := n.dial()
 	alive.send(get("/healthz"))
 	if a := alive.answer("GET"); a.StatusCode != 200 {
@@ -72,6 +73,21 @@ func TestDrain_ClosesStreamsAndRefusesTheNew(t *testing.T) {
 	request.Close()
 	alive.Close()
 	n.settles()
+}
+
+// comesBack: an EventSource gives up for good on any answer but a stream, so it gets one
+// that ends at once and has no ID, which would replace the one it has.
+func comesBack(n *node) {
+	n.t.Helper()
+	w := n.dial()
+	w.send(get("/events?topic=a", "Accept: text/event-stream", "Last-Event-ID: 1-1"))
+	a := w.answer("GET")
+	if a.StatusCode != 200 || a.Header.Get("Content-Type") != "text/event-stream" || !a.Close || !strings.HasPrefix(a.body, "retry: ") ||
+		strings.Count(a.body, "\n") != 2 || !strings.HasSuffix(a.body, "\n\n") {
+		n.t.Errorf("an EventSource was answered %s %q", a.Status, a.body)
+	}
+	w.ends()
+	w.Close()
 }
 
 // Who waits for a drain may stop waiting.

@@ -25,10 +25,14 @@ func (s *session) events() {
 	s.over = true
 	srv := s.srv
 	srv.table.HTTPResponse(200).Inc()
-	s.conn.HandOver(func(fd int) {
+	err := s.conn.HandOver(func(fd int) {
 		srv.group.Attach(fd, a)
 		ns.release()
 	})
+	if err != nil {
+		ns.release()
+		srv.table.Shed[shedDescriptors].Inc()
+	}
 }
 
 // wantsStream tells an EventSource, which says what it accepts, from other clients.

@@ -62,11 +62,10 @@ const (
 )
 
 // publish stores the records and puts them into the ring. It returns once the log has
-// them; each record then has its event's ID or its own error. watch is called now and
-// then while it waits, and ends the waiting with an error. owned says whether p is the
-// caller's again: one that was given up is still in the mailbox, and the committer
+// them; each record then has its event's ID or its own error. owned says whether p is
+// the caller's again: one that was given up is still in the mailbox, and the committer
 // recycles it.
-func (n *namespace) publish(p *pending, watch func() error) (owned bool, err error) {
+func (n *namespace) publish(p *pending) (owned bool, err error) {
 	p.state.Store(pendingWaits)
 	p.err = nil
 	deadline := time.Now().Add(n.hub.o.PublishTimeout)
@@ -79,30 +78,40 @@ func (n *namespace) publish(p *pending, watch func() error) (owned bool, err err
 		return true, p.err
 	default:
 	}
-	return p.wait(deadline, watch)
+	return p.wait(deadline)
 }
 
-// watchEvery is how often a waiting publisher looks after its connection.
-const watchEvery = 5 * time.Millisecond
-
-func (p *pending) wait(deadline time.Time, watch func() error) (owned bool, err error) {
-	tick := time.NewTicker(watchEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-p.done:
-			return true, p.err
-		case now := <-tick.C:
-			err := watch()
-			if err == nil && now.After(deadline) {
-				err = errPublishTimeout
-			}
-			if err != nil && p.state.CompareAndSwap(pendingWaits, pendingAbandoned) {
-				return false, err
-			}
+func (p *pending) wait(deadline time.Time) (owned bool, err error) {
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	select {
+	case <-p.done:
+	case <-timer.C:
+		if p.state.CompareAndSwap(pendingWaits, pendingAbandoned) {
+			return false, errPublishTimeout
 		}
+		<-p.done // it was taken: the outcome is near
 	}
+	return true, p.err
 }
+
+// publishNow is publish for a caller that must not wait: it stores the records if nobody
+// else is at it and there is room. Otherwise it does nothing, and done is false.
+func (n *namespace) publishNow(records []replay.Record) (done bool, err error) {
+	if !n.hub.store.Resident() || n.mailbox.Len() > 0 || !n.room() || n.hub.group.Room() < len(records) ||
+		!n.committing.CompareAndSwap(false, true) {
+		return false, nil
+	}
+	err = n.append(records)
+	n.committing.Store(false)
+	if n.mailbox.Len() > 0 && n.committing.CompareAndSwap(false, true) {
+		n.hub.background.Go(n.commitRest)
+	}
+	return true, err
+}
+
+// room says whether the namespace's share of the ring has room.
+func (n *namespace) room() bool { return n.Unread() < n.hub.share }
 
 // commit makes the caller the committer, if there is none.
 func (n *namespace) commit(own *pending) {
@@ -155,7 +164,7 @@ func (n *namespace) commitBatch() bool {
 	if len(n.taken) == 0 {
 		return false
 	}
-	err := n.append()
+	err := n.append(n.batch)
 	at := 0
 	for _, p := range n.taken {
 		copy(p.records, n.batch[at:at+len(p.records)])
@@ -171,25 +180,23 @@ func (n *namespace) commitBatch() bool {
 // append gives the batch to the log and what the log took to the loops. Before the
 // log it waits until the namespace's share of the ring has room; after it there is no
 // way back: appended means broadcast.
-func (n *namespace) append() error {
-	share := n.hub.share
-	room := func() bool { return n.Unread() < share }
-	if !room() {
+func (n *namespace) append(batch []replay.Record) error {
+	if !n.room() {
 		n.hub.table.RingFull.Inc()
-		if !n.hub.group.AwaitSpace(room, time.Now().Add(n.hub.o.PublishTimeout)) {
+		if !n.hub.group.AwaitSpace(n.room, time.Now().Add(n.hub.o.PublishTimeout)) {
 			return errPublishTimeout
 		}
 	}
 	begun := n.hub.clock()
-	if err := n.Log.Append(context.Background(), n.batch); err != nil {
+	if err := n.Log.Append(context.Background(), batch); err != nil {
 		return err
 	}
 	now := n.hub.clock()
 	n.hub.table.AppendDuration.ObserveNs(now-begun, 1)
 	n.used.Store(now)
 	stored := 0
-	for i := range n.batch {
-		r := &n.batch[i]
+	for i := range batch {
+		r := &batch[i]
 		if r.Duplicate || r.Err != nil {
 			continue
 		}

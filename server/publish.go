@@ -17,8 +17,6 @@ import (
 // keyBytesMax is the longest Idempotency-Key: room for any UUID or hash in text.
 const keyBytesMax = 255
 
-var errConnectionLost = errors.New("the connection was lost")
-
 // verifyPublish looks at a publish before its body is read.
 func verifyPublish(s *Server, q *httpparse.Request) (int, *refusal) {
 	if !s.cors.mayPublish(q) {
@@ -51,30 +49,34 @@ func isBatch(q *httpparse.Request) bool {
 	return bytes.EqualFold(bytes.TrimSpace(value), []byte("application/x-ndjson"))
 }
 
-// publish takes one event, or a batch.
-func (s *session) publish(body []byte) {
+// publish takes one event, or a batch; false: it would have to wait, or take long, where
+// that is not allowed.
+func (s *session) publish(body []byte) bool {
+	if isBatch(&s.x.req) && !s.conn.MayWait() {
+		return false
+	}
 	p, scratch, refused := readParams(s.x.req.Query, s.x.text, s.srv.o.EventTopicsMax)
 	s.x.text = scratch
 	if refused != nil {
 		s.problem(refused)
-		return
+		return true
 	}
 	name, refused := checkNamespace(p.ns)
 	if refused != nil {
 		s.problem(refused)
-		return
+		return true
 	}
 	if isBatch(&s.x.req) {
 		s.publishBatch(name, body)
-		return
+		return true
 	}
 	key, _ := s.x.req.Known(httpparse.FieldIdempotencyKey)
 	record, refused := s.srv.record(p.topics, p.event, body, string(key))
 	if refused != nil {
 		s.problem(refused)
-		return
+		return true
 	}
-	s.publishOne(name, record)
+	return s.publishOne(name, record)
 }
 
 // record checks one event. Its data still belongs to the request: the log's Seal copies
@@ -157,29 +159,46 @@ func fingerprint(e *sse.Event) (sum [32]byte) {
 	return sum
 }
 
-func (s *session) publishOne(name string, record replay.Record) {
+func (s *session) publishOne(name string, record replay.Record) bool {
 	ns, err := s.srv.hub.acquire(name)
+	if err != nil {
+		s.problem(s.srv.unavailable(err))
+		return true
+	}
+	defer ns.release()
+	x := s.x
+	x.records = append(x.records[:0], record)
+	if done, err := ns.publishNow(x.records); done {
+		s.published(x.records[0], err)
+		clear(x.records)
+		return true
+	}
+	clear(x.records)
+	if !s.conn.MayWait() {
+		return false
+	}
+	p := s.srv.hub.pendingFor()
+	p.records = append(p.records, record)
+	owned, err := ns.publish(p)
+	if owned {
+		record = p.records[0]
+		s.srv.hub.recycle(p)
+	}
+	s.published(record, err)
+	return true
+}
+
+// published answers one publish.
+func (s *session) published(record replay.Record, err error) {
 	if err != nil {
 		s.problem(s.srv.unavailable(err))
 		return
 	}
-	defer ns.release()
-	p := s.srv.hub.pendingFor()
-	p.records = append(p.records, record)
-	owned, err := ns.publish(p, s.watch)
-	if err != nil {
-		if owned {
-			s.srv.hub.recycle(p)
-		}
-		s.publishFailed(err)
+	if record.Err != nil {
+		s.problem(recordRefusal(record.Err))
 		return
 	}
-	id, err := p.records[0].Event.ID, p.records[0].Err
-	s.srv.hub.recycle(p)
-	if err != nil {
-		s.problem(recordRefusal(err))
-		return
-	}
+	id := record.Event.ID
 	s.x.text = appendIDLine(s.x.text[:0], id)
 	s.respond(&answer{status: 200, contentType: "application/json", body: s.x.text})
 }
@@ -188,25 +207,6 @@ func appendIDLine(dst []byte, id sse.ID) []byte {
 	dst = append(dst, `{"id":"`...)
 	dst = id.AppendTo(dst)
 	return append(dst, "\"}\n"...)
-}
-
-// publishFailed answers a publish that the log does not have.
-func (s *session) publishFailed(err error) {
-	if err == errConnectionLost {
-		s.end()
-		return
-	}
-	s.problem(s.srv.unavailable(err))
-}
-
-// watch looks after the connection of a publish that waits: the client must not fill
-// the memory meanwhile.
-func (s *session) watch() error {
-	if s.conn.Unread() > s.srv.inputMax {
-		s.conn.Abort()
-		return errConnectionLost
-	}
-	return nil
 }
 
 // unavailable is what a client is told when the node can't do it now.

@@ -95,6 +95,39 @@ func TestResume_JoinsHistoryAndPresent(t *testing.T) {
 	n.settles()
 }
 
+// A client that loses its connection again and again, while events keep coming, is given
+// each event once, whichever loop it comes to.
+func TestResume_ManyTimesUnderLoad(t *testing.T) {
+	n := start(t, func(o *server.Options) { o.Loops, o.RingEvents = 4, 64 })
+	const events = 4000
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range events {
+			n.publish("topic=a", fmt.Sprint(i))
+		}
+	}()
+	last, at := "", 0
+	for round := 0; at < events; round++ {
+		query := "topic=a&since=earliest"
+		if last != "" {
+			query = "topic=a&since=" + last
+		}
+		s := n.subscribe(query)
+		for range min(1+round%20, events-at) {
+			e := s.next()
+			if e.data != fmt.Sprint(at) {
+				t.Fatalf("resumed after %s: event %d came as %+v", last, at, e)
+			}
+			last = e.id
+			at++
+		}
+		s.Close()
+	}
+	<-done
+	n.settles()
+}
+
 // An ID that the log cannot continue from is told as a gap: once, and with a position
 // that it can continue from.
 func TestResume_UnknownPositionIsAGap(t *testing.T) {

@@ -12,7 +12,7 @@ type route struct {
 	path   string
 	allow  string // the methods, for Allow
 	get    func(*session)
-	post   func(*session, []byte)
+	post   func(*session, []byte) bool                       // false: deferred, nothing was answered
 	verify func(*Server, *httpparse.Request) (int, *refusal) // of a POST: bytes of body taken, or why not
 }
 
@@ -64,8 +64,8 @@ func (r *route) bodyMax(s *Server, q *httpparse.Request) (int, *refusal) {
 	return r.verify(s, q)
 }
 
-// answer deals with a whole request.
-func (s *session) answer(body []byte) {
+// answer deals with a whole request; false: it was deferred, and will come again.
+func (s *session) answer(body []byte) bool {
 	x := s.x
 	q := &x.req
 	s.answered = true
@@ -75,10 +75,15 @@ func (s *session) answer(body []byte) {
 	case q.MethodID == httpparse.MethodOptions:
 		s.options(x.route)
 	case q.MethodID == httpparse.MethodPost:
-		x.route.post(s, body)
+		if !x.route.post(s, body) {
+			s.answered = false
+			s.conn.Defer()
+			return false
+		}
 	default:
 		x.route.get(s)
 	}
+	return true
 }
 
 // respond writes an answer and ends the connection if it is the last one.
@@ -137,7 +142,10 @@ func (s *session) refuse(r *refusal) {
 	s.srv.countRefusal(s.x.route, r)
 	s.srv.table.HTTPResponse(r.status).Inc()
 	bytes := s.srv.refusalBytes(r, &s.x.req)
-	s.conn.HandOver(func(fd int) { s.srv.group.Refuse(fd, bytes) })
+	srv := s.srv
+	if err := s.conn.HandOver(func(fd int) { srv.group.Refuse(fd, bytes) }); err != nil {
+		srv.table.Shed[shedDescriptors].Inc()
+	}
 }
 
 // refusalBytes is a complete last answer.

@@ -7,6 +7,7 @@ import (
 
 	"throng/httpparse"
 	"throng/poller"
+	"throng/replay"
 )
 
 // session is a connection while it talks HTTP. Between two requests it holds nothing
@@ -22,20 +23,21 @@ type session struct {
 
 // exchange is one request on its way in and its answer on its way out.
 type exchange struct {
-	req   httpparse.Request
-	phase phase
-	seen  int // of an unfinished head
-	whole int // phaseSized: bytes of head and body
-	buf   *bytebufferpool.ByteBuffer
-	chunk httpparse.Chunked
-	head  []byte                     // phaseChunked: the head
-	body  *bytebufferpool.ByteBuffer // phaseChunked: the body so far
-	max   int                        // bytes of body that the route takes
-	held  int                        // bytes accounted for
-	route *route                     // what answers it
-	wrong *refusal                   // or why it is refused
-	out   []byte
-	text  []byte // scratch for unescaped parameters
+	req     httpparse.Request
+	phase   phase
+	seen    int // of an unfinished head
+	whole   int // phaseSized: bytes of head and body
+	buf     *bytebufferpool.ByteBuffer
+	chunk   httpparse.Chunked
+	head    []byte                     // phaseChunked: the head
+	body    *bytebufferpool.ByteBuffer // phaseChunked: the body so far
+	max     int                        // bytes of body that the route takes
+	held    int                        // bytes accounted for
+	route   *route                     // what answers it
+	wrong   *refusal                   // or why it is refused
+	records []replay.Record            // of a publish that need not wait
+	out     []byte
+	text    []byte // scratch for unescaped parameters
 }
 
 // phase is what of a request is still to come.
@@ -73,7 +75,7 @@ func (s *session) giveBack() {
 	if x.body != nil {
 		bytebufferpool.Put(x.body)
 	}
-	*x = exchange{req: x.req, head: x.head[:0], out: x.out[:0], text: x.text[:0]}
+	*x = exchange{req: x.req, head: x.head[:0], out: x.out[:0], text: x.text[:0], records: x.records[:0]}
 	if cap(x.out) <= exchangeBytesMax && cap(x.head) <= exchangeBytesMax {
 		s.srv.exchanges.Put(x)
 	}
@@ -102,7 +104,7 @@ func (s *session) Data(p []byte) {
 		p = x.buf.B
 	}
 	s.answered = false
-	for len(p) > 0 && !s.over {
+	for len(p) > 0 && !s.over && !s.conn.Deferred() {
 		n := s.next(p)
 		if n == 0 {
 			break

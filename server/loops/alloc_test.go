@@ -3,6 +3,8 @@ package loops
 import (
 	"testing"
 	"time"
+
+	"throng/sse"
 )
 
 // broadcasts makes a crowd, and entries for it that are in the log already, so that what
@@ -76,8 +78,9 @@ func TestHeartbeat_AllocatesNothing(t *testing.T) {
 func TestLagging_AllocatesNothing(t *testing.T) {
 	const members, warm, counted = 60, 80, 20
 	c, entries := broadcasts(t, members, warm+counted+1)
+	half := len(entries[0].Event.Frame(sse.FormatText))/2 + 5
 	for _, p := range c.peers {
-		p.SetWindow(100) // less than a frame
+		p.SetWindow(half)
 	}
 	at := 0
 	next := func() {
@@ -85,9 +88,11 @@ func TestLagging_AllocatesNothing(t *testing.T) {
 			t.Fatal("the ring is full")
 		}
 		at++
-		for range 4 {
-			c.rest()
+		c.rest()
+		if n := c.g.Loops()[0].table.pinned(); n != members {
+			t.Fatalf("%d frames are half sent, want %d", n, members)
 		}
+		c.settle()
 	}
 	for range warm {
 		next()

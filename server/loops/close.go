@@ -75,7 +75,7 @@ func (l *Loop) drainSome(quantum int) int {
 	streams := int(l.counts.streams.Load())
 	allowed := streams
 	if share := float64(l.now-d.begun) / float64(d.period); share < 1 {
-		allowed = int(share*float64(d.total)) - d.closed
+		allowed = min(streams, int(share*float64(d.total))-d.closed)
 	}
 	used := 0
 	for looked := uint32(0); used < quantum && allowed > 0 && looked < l.table.used; looked++ {

@@ -114,6 +114,15 @@ func (g *Group) TryPublish(e Entry) bool {
 	return true
 }
 
+// Room is how many entries the ring has room for.
+func (g *Group) Room() int {
+	room := g.ring.Size()
+	for i := range g.loops {
+		room = min(room, g.ring.Size()-g.ring.Lag(i))
+	}
+	return room
+}
+
 // NudgeFor sees to it that the loops with streams of ns deal with what was published:
 // those that sleep are given a short turn here (baton.go). The others find the entries
 // when they next have a reason to look.

@@ -77,7 +77,7 @@ func (r *rig) space(name string) *Namespace {
 	return ns
 }
 
-// store appends an event to its namespace's log.
+// append puts an event into its namespace's log.
 func (r *rig) append(ns *Namespace, topics []string, data string) *sse.Event {
 	r.tb.Helper()
 	batch := []replay.Record{{Event: &sse.Event{Topics: topics, Data: []byte(data)}}}
