@@ -23,6 +23,15 @@ func (x *Index) Start(s Set, c *Cursor) {
 	x.sets[s].walk = x.walks.add(x.sets[s].walk, c)
 }
 
+// Peek gives the row that Next would give, or 0 (which is a row too) at the end: a hint
+// for whoever wants to have it at hand by then.
+func (c *Cursor) Peek() uint32 {
+	if c.at == 0 {
+		return 0
+	}
+	return c.x.members.rows[c.at].row
+}
+
 // Next gives the row of the next member. After the last one ok is false and the cursor
 // is stopped.
 func (c *Cursor) Next() (row uint32, ok bool) {

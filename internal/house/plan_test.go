@@ -67,7 +67,7 @@ var births = map[string]string{
 	"client/stream.go":          "timers of one connection's silence and of the caller's context; closing the connection stops both",
 	"examples/hostfeed/page.go": "serves the example's page until the process ends",
 	"poller/edge_linux.go":      "netpoll's tasks, one for each request in flight, end with it; the sweeper of dribbling requests ends by Close",
-	"server/server.go":          "the two ports and the housekeeping of the process; Close ends them and waits",
+	"server/lifecycle.go":       "the two ports and the housekeeping of the process; Close ends them and waits",
 	"server/namespace.go":       "commits what waits when its publisher has its own answer; ends with an empty mailbox, Close waits for it",
 	"server/loops/group.go":     "one goroutine for each loop of the process; Stop ends them and waits",
 }

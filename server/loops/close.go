@@ -66,7 +66,8 @@ type drain struct {
 // by their own time-out.
 func (l *Loop) drainSome(quantum int) int {
 	d := &l.drain
-	if period := l.drainOver.Swap(0); period != 0 {
+	if l.drainOver.Load() != 0 {
+		period := l.drainOver.Swap(0)
 		*d = drain{period: period, begun: l.now, total: int(l.counts.streams.Load()), at: 1}
 	}
 	if d.period == 0 {

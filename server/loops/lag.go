@@ -48,7 +48,6 @@ func (l *Loop) lagFrom(st *nsState, slot uint32, frame []byte, n int, err error)
 	s.last, r.cursor = st.done, st.job.seq
 	if n > 0 {
 		s.last, r.cursor = st.job.entry.Event.ID, st.job.seq+1
-		l.counts.delivered(1, n)
 		if !l.table.pin(s, frame[n:]) {
 			l.close(slot, ReasonPins)
 			return
