@@ -75,7 +75,8 @@ fuzz: go ## every fuzz test for FUZZTIME (3s)
 
 .PHONY: e2e
 e2e: build ## end-to-end tests: the real binary, real sockets
-	@if [ -d test ]; then go test -count=1 -timeout 4m ./test/...; else echo "e2e: there is no folder test yet"; fi
+	@scripts/need curl node npm chromium
+	go test -count=1 -timeout 4m ./test/...
 
 .PHONY: bench
 bench: go ## every benchmark BENCHTIME (1x); BENCH=Parse BENCHTIME=2s measures one

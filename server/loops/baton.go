@@ -47,7 +47,8 @@ func (b *baton) giveBack() { b.state.Store(batonAsleep) }
 // handBack ends it by making the loop go on: it must be woken.
 func (b *baton) handBack() { b.state.Store(batonAwake) }
 
-// borrowedWrites is the budget of a borrowed turn: a device's event, or a few.
+// borrowedWrites is the budget of a borrowed turn: one round, in which each kind of work
+// has its quantum. A device's event is one write.
 const borrowedWrites = quantum
 
 // nudge sees to it that news is dealt with: at once and here if the loop sleeps, by the
