@@ -111,9 +111,6 @@ func newFlood(r *run, t target) (*flood, error) {
 	err = f.audience.openAll(r.ctx, r.o.Streams, func(int) subscription {
 		return subscription{ns: "flood", topic: "flood/all", token: floodToken}
 	})
-	if err == nil {
-		f.p, err = newPublisher(w, t)
-	}
 	if err != nil {
 		return nil, errors.Join(err, w.close())
 	}
@@ -122,6 +119,11 @@ func newFlood(r *run, t target) (*flood, error) {
 
 // run publishes back to back until stop. It owns the flood's swarm meanwhile.
 func (f *flood) run(ctx context.Context, ended chan<- error) {
+	var err error
+	if f.p, err = newPublisher(f.w, f.audience.target); err != nil { // now: a server closes connections that say nothing
+		ended <- err
+		return
+	}
 	for seq := uint64(1); !f.stop.Load(); seq++ {
 		err := f.p.publish(ctx, event{"flood", "flood/all", payload{floodToken, seq, f.w.now()}, f.size})
 		if err != nil {

@@ -2,7 +2,6 @@ package poller
 
 import (
 	"context"
-	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -26,11 +25,12 @@ type Conn struct {
 	deferred bool // Data can't go on without waiting
 	unsent   []byte
 	handOver func(fd int)
-	handed   int // the descriptor to hand over
+	handed   int           // the descriptor to hand over
+	patience time.Duration // how long its goroutine may still wait for a full socket
 
 	mu        sync.Mutex // guards the rest, down to the deadlines
 	busy      bool       // Data is running
-	inTask    bool       // netpoll's task is running on the reactor
+	inTasks   int        // netpoll's tasks on reactors: the end of one may overlap the next
 	slow      bool       // a goroutine serves it, or is about to
 	spare     int        // the descriptor of that goroutine, until it is started; else -1
 	gone      bool       // nothing is served any more
@@ -43,14 +43,7 @@ type Conn struct {
 	prev, next *Conn
 	due        time.Time
 	class      DeadlineClass
-}
-
-// Peer is the client's address.
-func (c *Conn) Peer() netip.AddrPort {
-	if a, ok := c.np.RemoteAddr().(*peerAddr); ok {
-		return a.AddrPort
-	}
-	return netip.AddrPort{}
+	unlisted   bool // never armed again
 }
 
 // Arm starts the deadline of class; it replaces the one before.
@@ -76,10 +69,9 @@ const (
 )
 
 // Write sends all of p. It goes straight to the socket, not through netpoll. Where it may
-// wait, it waits for a full socket up to the write time-out; on the reactor it keeps
+// wait, it waits for a full socket, up to the write time-out for all answers until it has caught up; on the reactor it keeps
 // what the socket did not take, and Deferred says so.
 func (c *Conn) Write(p []byte) error {
-	var deadline time.Time
 	for step := fullStepMin; len(p) > 0; {
 		n, err := Kernel{}.Write(c.socket(), p)
 		if err != nil && err != ErrAgain {
@@ -94,15 +86,12 @@ func (c *Conn) Write(p []byte) error {
 			c.deferred = true
 			return nil
 		}
-		now := time.Now()
-		if deadline.IsZero() {
-			deadline = now.Add(c.edge.o.WriteTimeout)
-		}
-		if now.After(deadline) {
+		if c.patience <= 0 {
 			_ = unix.Shutdown(c.own, unix.SHUT_RDWR)
 			return os.ErrDeadlineExceeded
 		}
 		time.Sleep(step)
+		c.patience -= step
 		step = min(2*step, fullStepMax)
 	}
 	return nil

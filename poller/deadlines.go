@@ -37,8 +37,8 @@ type queue struct{ first, last *Conn }
 func (d *deadlines) arm(c *Conn, class DeadlineClass, now time.Time) {
 	d.mu.Lock()
 	d.unlink(c)
-	c.class = class
-	if class != DeadlineNone {
+	if class != DeadlineNone && !c.unlisted {
+		c.class = class
 		c.due = now.Add(d.after[class])
 		q := &d.queues[class]
 		c.prev = q.last
@@ -50,6 +50,21 @@ func (d *deadlines) arm(c *Conn, class DeadlineClass, now time.Time) {
 		q.last = c
 	}
 	d.mu.Unlock()
+}
+
+// drop takes c out for good.
+func (d *deadlines) drop(c *Conn) {
+	d.mu.Lock()
+	d.unlink(c)
+	c.unlisted = true
+	d.mu.Unlock()
+}
+
+// armed says whether c waits for anything.
+func (d *deadlines) armed(c *Conn) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return c.class != DeadlineNone
 }
 
 // unlink takes c out of its queue. The caller holds mu.

@@ -31,6 +31,8 @@ type EdgeOptions struct {
 	// AheadBytesMax is how much a client may send ahead while a request of it waits; one
 	// that sends more is cut off.
 	AheadBytesMax int
+	// AheadTotalBytesMax bounds what all of them together have sent ahead.
+	AheadTotalBytesMax int64
 	// NewSession is called once a connection, before its first byte.
 	NewSession func(*Conn) Session
 	// Log takes netpoll's own log lines.
@@ -62,6 +64,7 @@ type Edge struct {
 	open      atomic.Int64
 	tasks     atomic.Int64 // goroutines that serve or end a connection
 	inline    atomic.Int64 // tasks that run on a reactor
+	ahead     atomic.Int64 // bytes kept for connections that goroutines serve
 	closing   atomic.Bool
 	mu        sync.Mutex // guards serving and closed
 	serving   bool

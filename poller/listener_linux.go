@@ -125,24 +125,34 @@ func addrPort(sa unix.Sockaddr) netip.AddrPort {
 // addresses are ever called; the embedded net.Conn is nil.
 type peer struct {
 	net.Conn
-	fd     int
-	local  net.Addr
-	remote peerAddr
+	fd    int
+	local net.Addr
 }
 
 func (p *peer) Fd() int              { return p.fd }
 func (p *peer) LocalAddr() net.Addr  { return p.local }
-func (p *peer) RemoteAddr() net.Addr { return &p.remote }
+func (p *peer) RemoteAddr() net.Addr { return anyAddr{} }
 
-// peerAddr formats itself only when somebody reads it.
-type peerAddr struct{ netip.AddrPort }
+// anyAddr stands for a client's address, which nobody asks for: the kernel need not
+// copy it out for every connection.
+type anyAddr struct{}
 
-func (a *peerAddr) Network() string { return "tcp" }
+func (anyAddr) Network() string { return "tcp" }
+func (anyAddr) String() string  { return "client" }
+
+// accept is accept4(2) without the client's address. It never waits.
+func (l *Listener) accept() (int, error) {
+	fd, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(l.fd), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(fd), nil
+}
 
 // Accept implements net.Listener as netpoll uses it: nil, nil means that nothing waits
 // (or that what waited was shed), and netpoll asks again at the next readiness.
 func (l *Listener) Accept() (net.Conn, error) {
-	fd, sa, err := unix.Accept4(l.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+	fd, err := l.accept()
 	switch err {
 	case nil:
 	case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
@@ -158,7 +168,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 		l.Shed(fd)
 		return nil, nil
 	}
-	return &peer{fd: fd, local: l.addr, remote: peerAddr{addrPort(sa)}}, nil
+	return &peer{fd: fd, local: l.addr}, nil
 }
 
 func (l *Listener) exhausted() {
@@ -173,15 +183,15 @@ func (l *Listener) exhausted() {
 	}
 	_ = unix.Close(l.reserve)
 	l.reserve = -1
-	if fd, _, err := unix.Accept4(l.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC); err == nil {
-		refuseNow(fd, l.Refusal())
+	if fd, err := l.accept(); err == nil {
+		RefuseNow(fd, l.Refusal())
 	}
 	l.takeReserve()
 }
 
-// refuseNow answers on a descriptor that cannot be kept for a lingering close: what
-// the client has sent so far is read, so that closing sends a FIN and not a reset.
-func refuseNow(fd int, answer []byte) {
+// RefuseNow answers on a descriptor that cannot be kept for a lingering close, and closes
+// it: what the client has sent so far is read, so that a FIN follows and not a reset.
+func RefuseNow(fd int, answer []byte) {
 	var scratch [4096]byte
 	_, _ = Kernel{}.Read(fd, scratch[:])
 	_, _ = Kernel{}.Write(fd, answer)

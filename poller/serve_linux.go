@@ -21,7 +21,7 @@ import (
 //
 // netpoll ends a connection inside a task if it was closed meanwhile, and then waits for
 // the reactor to be done with it: on the reactor that would be for ever. So Close is
-// called only while no task runs there (inTask), and tasks that begin after that
+// called only while no task runs there (inTasks), and tasks that begin after that
 // (departing) get a goroutine.
 //
 // netpoll closes its descriptor when the peer hangs up. A goroutine that serves the
@@ -61,14 +61,14 @@ func (c *Conn) beginTask() bool {
 		c.edge.inline.Add(-1)
 		return false
 	}
-	c.inTask = true
+	c.inTasks++
 	return true
 }
 
 // endTask starts what the task has left to a goroutine.
 func (c *Conn) endTask() {
 	c.mu.Lock()
-	c.inTask = false
+	c.inTasks--
 	spare := c.spare
 	c.spare = -1
 	depart := !c.slow && c.mayDepart()
@@ -89,7 +89,7 @@ func (c *Conn) endTask() {
 // mayDepart says whether the connection is to be taken from netpoll now; if so, the
 // caller must call depart. The caller holds mu.
 func (c *Conn) mayDepart() bool {
-	if !c.leaving || c.inTask || c.departing {
+	if !c.leaving || c.inTasks > 0 || c.departing {
 		return false
 	}
 	c.departing = true
@@ -117,10 +117,12 @@ func (c *Conn) begin(p []byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.gone || !c.inTask: // over, or the Edge is closing
+	case c.gone || c.edge.closing.Load():
 		return false
 	case c.slow:
-		if len(c.ahead)+len(p) > c.edge.o.AheadBytesMax {
+		total := c.edge.ahead.Add(int64(len(p)))
+		if len(c.ahead)+len(p) > c.edge.o.AheadBytesMax || total > c.edge.o.AheadTotalBytesMax {
+			c.edge.ahead.Add(int64(-len(p)))
 			c.gone = true
 			_ = unix.Shutdown(c.fd, unix.SHUT_RDWR)
 			return false
@@ -155,7 +157,7 @@ func (c *Conn) end() {
 // been sent, then with the request that has to wait, then with what came meanwhile.
 func (c *Conn) serveSlow(own int) {
 	defer c.edge.tasks.Add(-1)
-	c.own = own
+	c.own, c.patience = own, c.edge.o.WriteTimeout
 	p, ok := []byte(nil), true
 	for ok {
 		err := c.Write(c.unsent)
@@ -180,16 +182,18 @@ func (c *Conn) nextSlow() ([]byte, bool) {
 	if p := c.ahead; p != nil && !c.gone {
 		c.ahead = nil
 		c.mu.Unlock()
+		c.edge.ahead.Add(int64(-len(p)))
 		return p, true
 	}
 	own := c.own
+	c.edge.ahead.Add(int64(-len(c.ahead)))
 	c.own, c.slow, c.ahead = -1, false, nil
 	depart := c.mayDepart()
 	end := c.left && c.handOver == nil
 	c.mu.Unlock()
 	_ = unix.Close(own)
 	if end {
-		c.session.Closed() // netpoll was done with it before
+		c.over()
 	}
 	if depart {
 		c.depart()
@@ -202,6 +206,7 @@ func (c *Conn) depart() {
 	_ = c.np.Close()
 	if c.handOver != nil {
 		c.handOver(c.handed)
+		c.edge.open.Add(-1) // it is a row now, or waits for its loop
 	}
 }
 
@@ -211,18 +216,15 @@ func (c *Conn) closed() {
 	c.gone, c.left = true, true
 	end := !c.slow && c.handOver == nil
 	c.mu.Unlock()
-	c.leave()
+	c.edge.deadlines.drop(c)
 	if end {
-		c.session.Closed()
+		c.over()
 	}
 }
 
-// leave takes the connection out of the Edge's books.
-func (c *Conn) leave() {
-	d := &c.edge.deadlines
-	d.mu.Lock()
-	d.unlink(c)
-	d.mu.Unlock()
+// over ends the life of a connection that was not handed over, once.
+func (c *Conn) over() {
+	c.session.Closed()
 	c.edge.open.Add(-1)
 }
 
@@ -234,7 +236,7 @@ func (c *Conn) expire(class DeadlineClass) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.left:
+	case c.left || c.edge.deadlines.armed(c): // armed anew since its time was over
 	case class == deadlineLinger:
 		_ = unix.Shutdown(c.fd, unix.SHUT_RDWR)
 	case c.busy || c.slow: // a deadline met a request that just goes on: it gets another one

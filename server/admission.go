@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync/atomic"
+
+	"throng/poller"
 )
 
 // connections is how many connections are open, streams included.
@@ -51,10 +53,12 @@ func (s *Server) prebuild() {
 }
 
 // shedConnection answers a connection that may not be served. It takes a row while the
-// answer lingers; beyond shedRowsMax there is not even that.
+// answer lingers; where that would mean waiting, on the reactor, it is answered at once.
 func (s *Server) shedConnection(fd int) {
 	s.table.HTTPResponse(503).Inc()
-	s.group.Refuse(fd, s.shed.pick())
+	if answer := s.shed.pick(); !s.group.TryRefuse(fd, answer) {
+		poller.RefuseNow(fd, answer)
+	}
 }
 
 // exhausted counts an accept that failed for want of descriptors.

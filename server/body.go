@@ -58,10 +58,10 @@ func (s *session) parse(p []byte) int {
 	}
 	fault, ok := err.(*httpparse.Error)
 	if !ok {
-		s.refuse(badRequest.because(err.Error()))
+		s.refuse(&x.req, badRequest.because(err.Error()))
 		return 0
 	}
-	s.refuse(parserRefusal(fault))
+	s.refuse(&x.req, parserRefusal(fault))
 	return 0
 }
 
@@ -74,11 +74,11 @@ func (s *session) headDone(p []byte, n int) int {
 		x.max, x.wrong = x.route.bodyMax(s.srv, &x.req)
 	}
 	if x.wrong != nil && (x.req.Chunked || x.req.ContentLength > int64(len(p)-n)) {
-		s.refuse(x.wrong) // its body is still to come: answered now, lingering
+		s.refuse(&x.req, x.wrong) // its body is still to come: answered now, lingering
 		return n
 	}
 	if x.wrong == nil && x.req.ContentLength > int64(x.max) {
-		s.refuse(bodyTooLarge.because(fmt.Sprintf("Content-Length is %d; at most %d bytes are taken here", x.req.ContentLength, x.max)))
+		s.refuse(&x.req, bodyTooLarge.because(fmt.Sprintf("Content-Length is %d; at most %d bytes are taken here", x.req.ContentLength, x.max)))
 		return n
 	}
 	switch {
@@ -124,7 +124,7 @@ func (s *session) decode(p []byte) int {
 		}
 		used += n
 		if len(x.body.B)+len(data) > x.max || int64(len(x.body.B))+x.chunk.Pending() > int64(x.max) {
-			s.refuse(bodyTooLarge.because(fmt.Sprintf("the chunked body is longer than %d bytes", x.max)))
+			s.refuse(nil, bodyTooLarge.because(fmt.Sprintf("the chunked body is longer than %d bytes", x.max)))
 			return used
 		}
 		_, _ = x.body.Write(data)
@@ -138,10 +138,10 @@ func (s *session) decode(p []byte) int {
 
 func (s *session) refuseChunk(err error) {
 	if fault, ok := err.(*httpparse.Error); ok {
-		s.refuse(parserRefusal(fault))
+		s.refuse(nil, parserRefusal(fault))
 		return
 	}
-	s.refuse(badRequest.because(err.Error()))
+	s.refuse(nil, badRequest.because(err.Error()))
 }
 
 func (s *session) chunkedDone() {

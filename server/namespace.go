@@ -102,12 +102,28 @@ func (n *namespace) publishNow(records []replay.Record) (done bool, err error) {
 		!n.committing.CompareAndSwap(false, true) {
 		return false, nil
 	}
-	err = n.append(records)
+	if !n.room() { // another committer was faster
+		n.letCommit()
+		return false, nil
+	}
+	rest, err := n.store(records)
+	if len(rest) > 0 { // other namespaces have filled the ring meanwhile
+		n.hub.background.Go(func() {
+			n.broadcast(rest)
+			n.commitRest()
+		})
+		return true, err
+	}
+	n.letCommit()
+	return true, err
+}
+
+// letCommit ends the caller's time as committer and sees to what came meanwhile.
+func (n *namespace) letCommit() {
 	n.committing.Store(false)
 	if n.mailbox.Len() > 0 && n.committing.CompareAndSwap(false, true) {
 		n.hub.background.Go(n.commitRest)
 	}
-	return true, err
 }
 
 // room says whether the namespace's share of the ring has room.
@@ -187,9 +203,17 @@ func (n *namespace) append(batch []replay.Record) error {
 			return errPublishTimeout
 		}
 	}
+	rest, err := n.store(batch)
+	n.broadcast(rest)
+	return err
+}
+
+// store gives the batch to the log and what the log took to the ring, as far as that has
+// room; the rest is to be broadcast.
+func (n *namespace) store(batch []replay.Record) (rest []loops.Entry, err error) {
 	begun := n.hub.clock()
 	if err := n.Log.Append(context.Background(), batch); err != nil {
-		return err
+		return nil, err
 	}
 	now := n.hub.clock()
 	n.hub.table.AppendDuration.ObserveNs(now-begun, 1)
@@ -202,14 +226,25 @@ func (n *namespace) append(batch []replay.Record) error {
 		}
 		stored++
 		entry := loops.Entry{Event: r.Event, NS: n.Namespace, At: now}
-		if !n.hub.group.TryPublish(entry) {
-			n.hub.table.RingFull.Inc()
-			n.hub.group.AwaitSpace(func() bool { return n.hub.group.TryPublish(entry) }, time.Time{})
+		if len(rest) > 0 || !n.hub.group.TryPublish(entry) {
+			rest = append(rest, entry)
 		}
 	}
 	if stored > 0 {
 		n.hub.group.NudgeFor(n.Namespace)
 	}
 	n.stored.Add(uint64(stored))
-	return nil
+	return rest, nil
+}
+
+// broadcast puts entries that the log has into the ring, however long that takes.
+func (n *namespace) broadcast(rest []loops.Entry) {
+	if len(rest) == 0 {
+		return
+	}
+	n.hub.table.RingFull.Inc()
+	for _, entry := range rest {
+		n.hub.group.AwaitSpace(func() bool { return n.hub.group.TryPublish(entry) }, time.Time{})
+	}
+	n.hub.group.NudgeFor(n.Namespace)
 }

@@ -52,7 +52,7 @@ func isBatch(q *httpparse.Request) bool {
 // publish takes one event, or a batch; false: it would have to wait, or take long, where
 // that is not allowed.
 func (s *session) publish(body []byte) bool {
-	if isBatch(&s.x.req) && !s.conn.MayWait() {
+	if !s.conn.MayWait() && (isBatch(&s.x.req) || len(body) > inlineBodyBytesMax) {
 		return false
 	}
 	p, scratch, refused := readParams(s.x.req.Query, s.x.text, s.srv.o.EventTopicsMax)

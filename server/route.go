@@ -132,16 +132,17 @@ func (s *Server) refusalFields(r *refusal) []byte {
 	return extra
 }
 
-// refuse answers a request that is malformed or whose body will not be read. The
-// connection goes to a loop, which lets the answer arrive.
-func (s *session) refuse(r *refusal) {
+// refuse answers a request that is malformed or whose body will not be read; q is nil if
+// its head can't be looked at any more. The connection goes to a loop, which lets the
+// answer arrive.
+func (s *session) refuse(q *httpparse.Request, r *refusal) {
 	if s.over {
 		return
 	}
 	s.over = true
 	s.srv.countRefusal(s.x.route, r)
 	s.srv.table.HTTPResponse(r.status).Inc()
-	bytes := s.srv.refusalBytes(r, &s.x.req)
+	bytes := s.srv.refusalBytes(r, q)
 	srv := s.srv
 	if err := s.conn.HandOver(func(fd int) { srv.group.Refuse(fd, bytes) }); err != nil {
 		srv.table.Shed[shedDescriptors].Inc()

@@ -130,7 +130,8 @@ func (s *Server) build() error {
 	s.hub = newHub(&s.o, s.store, s.group, s.table, s.log, clock)
 	s.edge, err = poller.NewEdge(s.ln, poller.EdgeOptions{
 		Reactors: s.reactors(), HeadTimeout: s.o.HeadTimeout, BodyTimeout: s.o.BodyTimeout,
-		IdleTimeout: s.o.IdleTimeout, WriteTimeout: s.o.WriteTimeout, LingerTimeout: s.o.LingerTimeout, AheadBytesMax: s.inputMax, NewSession: s.newSession,
+		IdleTimeout: s.o.IdleTimeout, WriteTimeout: s.o.WriteTimeout, LingerTimeout: s.o.LingerTimeout, AheadBytesMax: s.inputMax,
+		AheadTotalBytesMax: int64(s.o.BufferedBytesMax), NewSession: s.newSession,
 		Log: logWriter{s.log},
 	})
 	if err != nil {

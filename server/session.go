@@ -81,6 +81,13 @@ func (s *session) giveBack() {
 	}
 }
 
+// What a client may have done on the reactor at a time, before the other connections have
+// their turn: so many requests, and a body of so many bytes. What is more goes on elsewhere.
+const (
+	inlineRequestsMax  = 32
+	inlineBodyBytesMax = 64 << 10
+)
+
 // exchangeBytesMax is the largest buffer that a resting exchange keeps.
 const exchangeBytesMax = 32 << 10
 
@@ -95,7 +102,7 @@ func (s *session) Data(p []byte) {
 	}
 	x := s.x
 	if len(p) > s.srv.inputMax {
-		s.refuse(bodyTooLarge.because(fmt.Sprintf("%d bytes were sent ahead; at most %d are read ahead of their answers", len(p), s.srv.inputMax)))
+		s.refuse(nil, bodyTooLarge.because(fmt.Sprintf("%d bytes were sent ahead; at most %d are read ahead of their answers", len(p), s.srv.inputMax)))
 		s.giveBack()
 		return
 	}
@@ -104,7 +111,11 @@ func (s *session) Data(p []byte) {
 		p = x.buf.B
 	}
 	s.answered = false
-	for len(p) > 0 && !s.over && !s.conn.Deferred() {
+	for served := 0; len(p) > 0 && !s.over && !s.conn.Deferred(); served++ {
+		if served == inlineRequestsMax && !s.conn.MayWait() {
+			s.conn.Defer()
+			break
+		}
 		n := s.next(p)
 		if n == 0 {
 			break
@@ -157,7 +168,7 @@ func (s *session) account() {
 	total := s.srv.buffered.Add(int64(held - x.held))
 	x.held = held
 	if total > int64(s.srv.o.BufferedBytesMax) {
-		s.refuse(overloaded.because("the node holds as many unfinished requests as it may"))
+		s.refuse(nil, overloaded.because("the node holds as many unfinished requests as it may"))
 		s.giveBack()
 	}
 }

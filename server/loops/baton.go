@@ -51,14 +51,18 @@ func (b *baton) handBack() { b.state.Store(batonAwake) }
 // has its quantum. A device's event is one write.
 const borrowedWrites = quantum
 
+// borrowedTurnsMax is how many turns one borrower gives before the loop must see to what
+// others bring meanwhile.
+const borrowedTurnsMax = 2
+
 // nudge sees to it that news is dealt with: at once and here if the loop sleeps, by the
 // loop if it is awake, by the borrower if there is one. Each of them looks for news
 // after it has laid the baton down, and the news is there before anybody asks for the
 // baton, so at least one of the two sees the other.
 func (l *Loop) nudge() {
-	for l.baton.borrow() {
+	for rounds := 1; l.baton.borrow(); rounds++ {
 		more := l.turn(nil, borrowedWrites)
-		if more || l.timeless && l.table.count > 0 || l.stopping.Load() {
+		if more || rounds == borrowedTurnsMax || l.timeless && l.table.count > 0 || l.stopping.Load() {
 			l.baton.handBack()
 			l.wake()
 			return

@@ -20,7 +20,7 @@ type Group struct {
 	wait  sync.WaitGroup
 
 	stopped  atomic.Bool
-	visitors atomic.Int64 // posts under way: Stop waits for them
+	visitors atomic.Int64 // callers inside that may touch a loop: Stop waits for them
 }
 
 // New makes the loops; none runs before Start.
@@ -52,6 +52,7 @@ func (g *Group) Start() {
 // handed over or published any more.
 func (g *Group) Stop() {
 	g.stopped.Store(true)
+	g.space.Signal()
 	for g.visitors.Load() > 0 {
 		time.Sleep(time.Millisecond)
 	}
@@ -84,12 +85,20 @@ func (g *Group) Attach(fd int, a *Attach) { g.post(message{fd: fd, attach: a}) }
 // (RFC 9112, section 9.6).
 func (g *Group) Refuse(fd int, answer []byte) { g.post(message{fd: fd, answer: answer}) }
 
-func (g *Group) post(m message) {
+func (g *Group) post(m message) { g.tryPost(m, true) }
+
+// TryRefuse is Refuse for a caller that must not wait; false: the descriptor is still
+// the caller's.
+func (g *Group) TryRefuse(fd int, answer []byte) bool {
+	return g.tryPost(message{fd: fd, answer: answer}, false)
+}
+
+func (g *Group) tryPost(m message, wait bool) bool {
 	g.visitors.Add(1)
 	defer g.visitors.Add(-1)
 	if g.stopped.Load() {
 		_ = g.o.Net.Close(m.fd)
-		return
+		return true
 	}
 	best := g.loops[0]
 	for _, l := range g.loops[1:] {
@@ -98,10 +107,14 @@ func (g *Group) post(m message) {
 		}
 	}
 	for !best.mailbox.TryPush(m) {
+		if !wait {
+			return false
+		}
 		best.wake()
 		time.Sleep(time.Millisecond)
 	}
 	best.nudge()
+	return true
 }
 
 // TryPublish puts an event that the log has into the ring; false: the ring is full.
@@ -127,6 +140,11 @@ func (g *Group) Room() int {
 // those that sleep are given a short turn here (baton.go). The others find the entries
 // when they next have a reason to look.
 func (g *Group) NudgeFor(ns *Namespace) {
+	g.visitors.Add(1)
+	defer g.visitors.Add(-1)
+	if g.stopped.Load() {
+		return
+	}
 	for i, l := range g.loops {
 		if ns.loops[i].streams.Load() > 0 {
 			l.nudge()
@@ -135,12 +153,22 @@ func (g *Group) NudgeFor(ns *Namespace) {
 }
 
 // AwaitSpace waits until ready says so, looking again whenever a loop has let go of
-// entries; false: the deadline (zero: none) came first.
+// entries; false: the deadline (zero: none) came first, or Stop.
 func (g *Group) AwaitSpace(ready func() bool, deadline time.Time) bool {
+	g.visitors.Add(1)
+	defer g.visitors.Add(-1)
+	if g.stopped.Load() {
+		return false
+	}
 	for _, l := range g.loops {
 		l.nudge()
 	}
-	return g.space.WaitUntil(ready, deadline)
+	done := false
+	g.space.WaitUntil(func() bool {
+		done = ready()
+		return done || g.stopped.Load()
+	}, deadline)
+	return done
 }
 
 // Drain closes all streams, evenly spread over the period.
