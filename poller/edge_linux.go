@@ -16,8 +16,9 @@ import (
 // stream's request fits; a larger body makes netpoll double it by itself.
 const inputBufferBytes = 1 << 10
 
-// sweepEvery is how often expired connections are looked for: deadlines are seconds.
-const sweepEvery = 100 * time.Millisecond
+// sweepEvery is how often expired connections are looked for: deadlines are seconds, and
+// each look wakes a sleeping process.
+const sweepEvery = 500 * time.Millisecond
 
 // EdgeOptions say how connections in the request phase are kept.
 type EdgeOptions struct {
