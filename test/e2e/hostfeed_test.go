@@ -109,6 +109,9 @@ func pictures(t *testing.T, b *browser) {
 	if dir == "" {
 		dir = t.TempDir()
 	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	for _, scheme := range []string{"light", "dark"} {
 		for _, width := range []int{1180, 380} {
 			b.screenshot(dir, scheme, width)
