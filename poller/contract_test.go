@@ -12,9 +12,22 @@ import (
 // The loops are proved on a kernel that is not there (internal/simio). This is the proof
 // that the real one behaves alike: epoll and socket calls over TCP on loopback.
 func TestEpoll_KeepsContract(t *testing.T) {
+	keepsContract(t, func() (poller.Poller, error) { return poller.NewEpoll() })
+}
+
+func TestUring_KeepsContract(t *testing.T) {
+	u, err := poller.NewUring()
+	if err != nil {
+		t.Skip("this kernel does not let us:", err)
+	}
+	must(t, "Close", u.Close())
+	keepsContract(t, func() (poller.Poller, error) { return poller.NewUring() })
+}
+
+func keepsContract(t *testing.T, open func() (poller.Poller, error)) {
 	contract.Run(t, func(t *testing.T) contract.Harness {
-		p, err := poller.NewEpoll()
-		must(t, "NewEpoll", err)
+		p, err := open()
+		must(t, "opening the poller", err)
 		t.Cleanup(func() { must(t, "Close of the poller", p.Close()) })
 		l := listen(t)
 		return contract.Harness{Net: poller.Kernel{}, Poller: p, Calm: true, Connect: func() (int, contract.Client) {

@@ -38,10 +38,11 @@ type Event struct {
 	Flags Flags
 }
 
-// Poller reports readiness, edge triggered, for the descriptors of one loop.
+// Poller is the kernel as one loop uses it by itself: readiness, edge triggered, and
+// writes to many sockets at once.
 //
-// Add, Mod, Remove and Wait are called by one goroutine at a time; Wake by anyone, and
-// Add and Mod by another goroutine while one is inside Wait.
+// Add, Mod, Remove, Wait and WriteMany are called by one goroutine at a time; Wake by
+// anyone, and all but Remove by another goroutine while one is inside Wait.
 // An Add arms Readable and Hangup, a Mod arms Writable too. Each reports the current
 // state as an edge, if it has one of the armed bits. A new socket is always writable, so
 // arming Writable from the start would wake the loop once for nothing for every
@@ -54,8 +55,20 @@ type Poller interface {
 	// timeoutMs < 0 waits without limit, 0 never waits. A Wake ends it early with 0
 	// or more events; wakes are merged.
 	Wait(dst []Event, timeoutMs int) (int, error)
+	// WriteMany makes every write, in order, each as by Net.Write, and fills in what came
+	// of it. When it returns, nothing is under way any more. It never waits.
+	WriteMany(sends []Send)
 	Wake() error
 	Close() error
+}
+
+// Send is one write of a WriteMany.
+type Send struct {
+	P   []byte // what to send; not empty
+	FD  int32
+	Tag uint32 // the caller's own
+	N   int    // out: bytes taken
+	Err error  // out: as of Net.Write
 }
 
 // Errors of Net. They are compared with ==; no other error of Net wraps them.

@@ -133,6 +133,16 @@ func (e *Epoll) Wake() error {
 	return nil
 }
 
+// WriteMany implements Poller, by one system call a write.
+func (e *Epoll) WriteMany(sends []Send) { writeEach(sends) }
+
+func writeEach(sends []Send) {
+	for i := range sends {
+		s := &sends[i]
+		s.N, s.Err = Kernel{}.Write(int(s.FD), s.P)
+	}
+}
+
 // Close implements Poller.
 func (e *Epoll) Close() error {
 	_ = unix.Close(e.wakeFD)

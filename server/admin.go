@@ -94,6 +94,7 @@ type Stats struct {
 	Connections int             `json:"connections"`
 	Requests    int             `json:"requests"`
 	Limits      StatsLimits     `json:"limits"`
+	Writes      StatsWrites     `json:"writes"`
 	Namespaces  int             `json:"namespaces"`
 	Store       replay.Stats    `json:"store"`
 	Loops       []loops.Figures `json:"loops"`
@@ -111,6 +112,7 @@ func (s *Server) Stats() Stats {
 		Version: version(), Go: runtime.Version(), UptimeSec: s.hub.clock() / int64(time.Second),
 		Draining: s.draining.Load(), Connections: s.connections(), Requests: s.edge.Open(),
 		Limits:     StatsLimits{Connections: s.connectionsMax, Requests: s.requestsMax},
+		Writes:     s.writes,
 		Namespaces: s.hub.namespaces(), Store: s.store.Stats(),
 	}
 	for _, l := range s.group.Loops() {

@@ -12,6 +12,7 @@ type Options struct {
 	Loops    int    // loops that own streams; 0: half of the processors, at least 1
 	Reactors int    // netpoll reactors that read requests; 0: an eighth of the processors, at least 1
 	Wait     string // how an idle loop waits: block, yield, sleep, spin
+	IOUring  string // whether writes go through io_uring in batches: auto, on, off
 
 	ConnectionsMax     int // open connections, streams included; 0: what the descriptor limit allows
 	RequestsMax        int // connections still in the request phase; 0: a quarter of ConnectionsMax, at least 1,024
@@ -63,6 +64,7 @@ func Defaults() Options {
 		Store:  "memory",
 		Wait:   "block",
 
+		IOUring:           "auto",
 		HeadBytesMax:      16 << 10,
 		HeadersMax:        100,
 		EventBytesMax:     64 << 10,

@@ -43,6 +43,7 @@ var settings = []Setting{
 	row("Loops", "loops", "Processors", "loops that own streams; 0: half of the processors", count(0, 1024)),
 	row("Reactors", "reactors", "Processors", "reactors that read requests; 0: an eighth of the processors", count(0, 1024)),
 	row("Wait", "wait", "Processors", "how an idle loop waits; all but block burn processor time for latency, and spin wants a processor to spare for each loop", oneOf("block", "yield", "sleep", "spin")),
+	row("IOUring", "io-uring", "Processors", "whether events are written through io_uring, many with one system call; auto: where the kernel allows it", oneOf("auto", "on", "off")),
 
 	row("ConnectionsMax", "connections-max", "Limits", "open connections, streams included; 0: what the descriptor limit allows", count(0, countMax)),
 	row("RequestsMax", "requests-max", "Limits", "connections still in the request phase; 0: a quarter of connections-max, at least 1024", count(0, countMax)),

@@ -35,6 +35,7 @@ type Server struct {
 	date   dateLine
 	full   prebuilt // the answer when a loop's tables are full
 	shed   prebuilt // the answer when the node holds as many connections as it may
+	writes StatsWrites
 
 	connectionsMax int
 	requestsMax    int
@@ -175,8 +176,12 @@ func (s *Server) loopOptions(n int, clock func() int64) (loops.Options, error) {
 	if !ok {
 		return loops.Options{}, fmt.Errorf("--lag-policy %q: catchup, skip or close is expected", s.o.LagPolicy)
 	}
+	newPoller, err := s.chooseWrites()
+	if err != nil {
+		return loops.Options{}, err
+	}
 	return loops.Options{
-		Loops: n, NewPoller: func() (poller.Poller, error) { return poller.NewEpoll() }, Net: poller.Kernel{},
+		Loops: n, NewPoller: newPoller, Net: poller.Kernel{},
 		Clock: clock, Random: rand.Uint32, Wait: wait, Log: s.log,
 		RowsMax: s.connectionsMax + shedRowsMax, RingEvents: s.o.RingEvents, MailboxMax: mailboxMax, PinnedMax: s.o.PinnedMax,
 		TurnWritesMax: s.o.TurnWritesMax, ClientBytesMax: s.o.ClientBytesMax, LingerBytesMax: lingerBytesMax,

@@ -25,6 +25,8 @@ var (
 // Calls counts what was asked of a Kernel since New.
 type Calls struct {
 	Read, Write, Writev, ShutdownWrite, Close, Add, Mod, Remove, Wait uint64
+	// WriteMany counts batches; each of their writes counts as a Write too.
+	WriteMany uint64
 
 	Again    uint64 // answers that were ErrAgain
 	BytesIn  uint64 // given out by Read

@@ -108,6 +108,15 @@ func (p *Poller) Remove(fd int) error {
 	return nil
 }
 
+// WriteMany implements poller.Poller.
+func (p *Poller) WriteMany(sends []poller.Send) {
+	p.k.calls.WriteMany++
+	for i := range sends {
+		s := &sends[i]
+		s.N, s.Err = p.k.Write(int(s.FD), s.P)
+	}
+}
+
 // Wait implements poller.Poller on the virtual clock. It returns as soon as an event is
 // ready or a Wake has come, moving the clock from one scheduled thing to the next, at
 // most to the end of timeoutMs. With timeoutMs < 0 and nothing scheduled it returns 0

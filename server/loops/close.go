@@ -115,14 +115,16 @@ func (l *Loop) early(slot uint32) uint32 {
 
 // expire looks at the rows whose time in the wheel has come.
 func (l *Loop) expire(quantum int) int {
-	for used := range quantum {
+	used := 0
+	for ; used < quantum; used++ {
 		slot := l.wheel.next(l.tick)
 		if slot == 0 {
-			return used
+			break
 		}
 		l.overdue(slot)
 	}
-	return quantum
+	l.flushBeats()
+	return used
 }
 
 // overdue does what a row's time asks for, and files it again.

@@ -191,6 +191,7 @@ func (l *Loop) step(st *nsState, budget int) int {
 	writes, skipped := 0, 0
 	for writes+skipped/skippedRows < budget {
 		if j.at == len(j.sets) {
+			l.flushEvent(st)
 			l.finish(st)
 			return writes + skipped/skippedRows + 1
 		}
@@ -205,6 +206,7 @@ func (l *Loop) step(st *nsState, budget int) int {
 			skipped++
 		}
 	}
+	l.flushEvent(st)
 	l.observe(j)
 	return budget
 }
@@ -242,8 +244,8 @@ func (l *Loop) finish(st *nsState) {
 	l.entryDone(st)
 }
 
-// deliver writes the event under way to one row, and says whether a write was made. A
-// row that attached later, has the event already (by another of its topics), catches up
+// deliver puts the event under way for one row into the outbox, and says whether it did.
+// A row that attached later, has the event already (by another of its topics), catches up
 // or lags is passed over: the log or the ring gives it the event in its order.
 func (l *Loop) deliver(st *nsState, slot uint32) bool {
 	r := &l.table.rows[slot]
@@ -257,16 +259,30 @@ func (l *Loop) deliver(st *nsState, slot uint32) bool {
 		j.frames[r.format] = frame
 	}
 	poller.Prefetch(&l.table.rows[j.cursor.Peek()])
-	n, err := l.net.Write(int(r.fd), frame)
-	if n > 0 {
-		j.sent++
-		j.bytes += n
+	r.cursor = j.seq + 1
+	l.out.add(r.fd, slot, frame)
+	if l.out.full() {
+		l.flushEvent(st)
 	}
-	if n == len(frame) {
-		r.cursor = j.seq + 1
-		r.quiet = l.tick
-		return true
-	}
-	l.lagFrom(st, slot, frame, n, err)
 	return true
+}
+
+// flushEvent writes what the outbox holds of the event under way. A row whose socket did
+// not take its frame whole lags from here on.
+func (l *Loop) flushEvent(st *nsState) {
+	j := &st.job
+	sends := l.out.flush(l.poll)
+	for i := range sends {
+		s := &sends[i]
+		if s.N > 0 {
+			j.sent++
+			j.bytes += s.N
+		}
+		if s.N == len(s.P) {
+			l.table.rows[s.Tag].quiet = l.tick
+		} else {
+			l.lagFrom(st, s.Tag, s.P, s.N, s.Err)
+		}
+		s.P = nil
+	}
 }

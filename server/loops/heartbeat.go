@@ -4,7 +4,7 @@ import "throng/sse"
 
 var comment = []byte(sse.Comment)
 
-// beat sends a live row its heartbeat: the namespace's current ID, so that the position
+// beat puts a live row's heartbeat into the outbox: the namespace's current ID, so that the position
 // of a quiet topic stays fresh, or a comment while a fan-out is under way that the row
 // may not have had yet.
 func (l *Loop) beat(slot uint32) {
@@ -18,19 +18,40 @@ func (l *Loop) beat(slot uint32) {
 		}
 		frame = st.beat
 	}
-	n, err := l.net.Write(int(r.fd), frame)
+	r.quiet = l.tick
+	l.out.add(r.fd, slot, frame)
+	if l.out.full() {
+		l.flushBeats()
+	}
+}
+
+// flushBeats writes the heartbeats in the outbox.
+func (l *Loop) flushBeats() {
+	sends := l.out.flush(l.poll)
+	bytes := 0
+	for i := range sends {
+		s := &sends[i]
+		bytes += s.N
+		if s.N < len(s.P) {
+			l.beatFailed(s.Tag, s.P, s.N, s.Err)
+		}
+		s.P = nil
+	}
+	if len(sends) > 0 {
+		l.counts.heartbeats.Add(uint64(len(sends)))
+		l.counts.bytes.Add(uint64(bytes))
+	}
+}
+
+// beatFailed makes a laggard of a row whose socket did not take its heartbeat whole.
+func (l *Loop) beatFailed(slot uint32, frame []byte, n int, err error) {
 	if err != nil && !again(err) {
 		l.closeFailed(slot, err)
 		return
 	}
-	l.counts.heartbeats.Add(1)
-	l.counts.bytes.Add(uint64(n))
-	if n == len(frame) {
-		r.quiet = l.tick
-		return
-	}
+	r := &l.table.rows[slot]
 	s := l.table.sideOf(slot)
-	s.last, r.cursor = l.place(st, r.cursor)
+	s.last, r.cursor = l.place(l.ns[r.ns], r.cursor)
 	if n > 0 {
 		if !l.table.pin(s, frame[n:]) {
 			l.close(slot, ReasonPins)

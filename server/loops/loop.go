@@ -45,6 +45,7 @@ type Loop struct {
 	events  [256]poller.Event
 	page    [pageEvents]*sse.Event
 	batch   batch
+	out     outbox
 	scratch []byte
 	encode  []byte
 	context context.Context
@@ -143,9 +144,10 @@ func (l *Loop) work(budget int) (more, worked bool) {
 	for budget > 0 {
 		before := budget
 		budget -= l.handOvers(quantum)
-		budget -= l.fanOuts(quantum, max(budget/2, quantum))
+		many := min(max(budget, quantum), outboxSends)
+		budget -= l.fanOuts(many, max(budget/2, quantum))
 		budget -= l.serveReady(quantum)
-		budget -= l.expire(quantum)
+		budget -= l.expire(many)
 		budget -= l.drainSome(quantum)
 		if budget == before {
 			return false, worked
@@ -155,7 +157,8 @@ func (l *Loop) work(budget int) (more, worked bool) {
 	return true, worked
 }
 
-// quantum is how many writes one kind of work gets before the next one has its turn.
+// quantum is how many writes one kind of work gets before the next one has its turn;
+// those that go through the outbox get what that holds.
 const quantum = 16
 
 // letGo releases what is not kept for laggards, and tells committers that wait for room.
