@@ -70,26 +70,30 @@ func (l *memLog) Append(ctx context.Context, batch []Record) error {
 // number checks the keys of a page, gives IDs and seals. Only the appender moves last, so
 // it cannot change meanwhile.
 func (l *memLog) number(page []Record, now time.Duration) {
+	var fresh [dequePage]*sse.Event
+	n := 0
 	minor := l.last.Load() + 1
 	for i := range page {
 		r := &page[i]
 		r.Duplicate, r.Err = false, nil
 		if r.Key != "" {
-			first, fresh, same := l.keys.claim(r.Key, r.Sum, minor, now)
+			first, unknown, same := l.keys.claim(r.Key, r.Sum, minor, now)
 			switch {
-			case !fresh && same:
+			case !unknown && same:
 				r.Duplicate = true
 				r.Event.ID = l.id(first)
 				continue
-			case !fresh:
+			case !unknown:
 				r.Err = ErrKeyReused
 				continue
 			}
 		}
 		r.Event.ID = l.id(minor)
-		r.Event.Seal()
+		fresh[n] = r.Event
+		n++
 		minor++
 	}
+	sse.SealAll(fresh[:n])
 }
 
 // push stores the numbered records of a page.

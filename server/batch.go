@@ -2,20 +2,54 @@ package server
 
 import (
 	"bytes"
-	"encoding/json"
-	"fmt"
+	"slices"
 
 	"throng/replay"
+	"throng/server/ndjson"
+	"throng/sse"
 )
 
-// batchLine is one line of an NDJSON batch. Data is a string, taken as it is, or any
-// other JSON, whose text is the data.
-type batchLine struct {
-	Topic  string          `json:"topic"`
-	Topics []string        `json:"topics"`
-	Event  string          `json:"event"`
-	Data   json.RawMessage `json:"data"`
-	Key    string          `json:"key"`
+// batch is what it takes to read a batch line by line. One request at a time has it.
+type batch struct {
+	line    ndjson.Line
+	outcome []*refusal // of a chunk, one a line; nil: the next of its records
+	names   []string   // topics of a line
+	topic   string     // the last one: lines that follow each other mostly share it
+	event   string     // the last name
+	slots   []slot     // room for the next events
+	taken   int        // how many slots the chunk has used so far
+	out     []byte     // the answer so far
+}
+
+// slot is room for an event with one topic.
+type slot struct {
+	event sse.Event
+	topic [1]string
+}
+
+// slotsMax is how many events share an allocation at most. The log lets go of events one
+// by one, of their memory when the last of those that share it has gone.
+const slotsMax = 32
+
+// batchBytesKept is how much memory a resting batch keeps.
+const batchBytesKept = 256 << 10
+
+func (h *hub) batchFor() *batch {
+	if b, ok := h.batches.Get().(*batch); ok {
+		return b
+	}
+	return &batch{}
+}
+
+// rest puts a batch back.
+func (h *hub) rest(b *batch) {
+	b.line.Reset()
+	clear(b.outcome)
+	clear(b.names)
+	*b = batch{line: b.line, outcome: b.outcome[:0], names: b.names[:0], out: b.out[:0]}
+	if b.line.Kept()+cap(b.out) <= batchBytesKept {
+		h.batches.Put(b)
+	}
 }
 
 // publishBatch answers each line of a batch in its order. Lines that are refused do not
@@ -27,48 +61,51 @@ func (s *session) publishBatch(name string, body []byte) {
 		return
 	}
 	defer ns.release()
-	out := s.x.text[:0]
+	b := s.srv.hub.batchFor()
+	defer s.srv.hub.rest(b)
 	for len(body) > 0 && !s.over {
-		out, body = s.publishChunk(ns, out, body)
+		body = s.publishChunk(ns, b, body)
 	}
 	if s.over {
 		return
 	}
-	s.x.text = out
-	s.respond(&answer{status: 200, contentType: "application/x-ndjson", body: out})
+	s.respond(&answer{status: 200, contentType: "application/x-ndjson", body: b.out})
 }
 
-// publishChunk takes as many lines as one batch of the log holds.
-func (s *session) publishChunk(ns *namespace, out, body []byte) ([]byte, []byte) {
-	p := s.srv.hub.pendingFor()
-	var outcome []*refusal // one a line; nil: the next record of p
-	for len(body) > 0 && len(p.records) < batchEventsMax && len(outcome) < 2*batchEventsMax {
+// lineBytesMin is the length of the shortest event: {"topic":"a","data":0} and its end.
+const lineBytesMin = 23
+
+// publishChunk takes as many lines as one batch of the log holds, and gives the rest.
+func (s *session) publishChunk(ns *namespace, b *batch, body []byte) (rest []byte) {
+	p := s.srv.hub.pendingFor(min(len(body)/lineBytesMin+1, batchEventsMax))
+	b.line.Reset()
+	b.outcome, b.slots, b.taken = b.outcome[:0], nil, 0 // a chunk is stored, or is not, as a whole
+	for len(body) > 0 && len(p.records) < batchEventsMax && len(b.outcome) < 2*batchEventsMax {
 		var line []byte
 		line, body = cutLine(body)
 		if len(line) == 0 {
 			continue
 		}
-		record, refused := s.srv.lineRecord(line)
+		record, refused := s.srv.lineRecord(b, line)
 		if refused == nil {
 			p.records = append(p.records, record)
 		}
-		outcome = append(outcome, refused)
+		b.outcome = append(b.outcome, refused)
 	}
-	records := p.records
-	if len(records) == 0 {
-		s.srv.hub.recycle(p)
-		return appendOutcome(out, outcome, nil), body
-	}
-	if owned, err := ns.publish(p); err != nil {
-		if owned {
-			s.srv.hub.recycle(p)
+	owned := true
+	if len(p.records) > 0 {
+		var err error
+		if owned, err = ns.publish(p); err != nil {
+			s.batchFailed(b.outcome, err)
 		}
-		s.batchFailed(outcome, err)
-		return appendOutcome(out, outcome, nil), body
 	}
-	out = appendOutcome(out, outcome, records)
-	s.srv.hub.recycle(p)
-	return out, body
+	if owned {
+		b.answer(p.records)
+		s.srv.hub.recycle(p)
+	} else {
+		b.answer(nil)
+	}
+	return body
 }
 
 // batchFailed writes the failure of a chunk into the outcome of each of its lines.
@@ -89,60 +126,80 @@ func cutLine(body []byte) (line, rest []byte) {
 	return bytes.TrimSpace(line), rest
 }
 
-// lineRecord reads one line.
-func (s *Server) lineRecord(line []byte) (replay.Record, *refusal) {
-	var l batchLine
-	d := json.NewDecoder(bytes.NewReader(line))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&l); err != nil {
-		return replay.Record{}, badLine.because("the line is not an event: " + err.Error())
+// lineRecord reads and checks one line. The record's data is a view of the line or of b.
+func (s *Server) lineRecord(b *batch, line []byte) (replay.Record, *refusal) {
+	if err := b.line.Parse(line); err != nil {
+		return replay.Record{}, badLine.because(err.Error())
 	}
-	if d.InputOffset() != int64(len(line)) {
-		return replay.Record{}, badLine.because(fmt.Sprintf("the line goes on behind its JSON object, at byte %d", d.InputOffset()))
-	}
-	names := l.Topics
-	if l.Topic != "" {
-		if len(names) > 0 {
-			return replay.Record{}, badLine.because("the line has both topic and topics; one of them is enough")
-		}
-		names = []string{l.Topic}
-	}
-	data, refused := lineData(l.Data)
-	if refused != nil {
+	if refused := s.checkCount(len(b.line.Topics)); refused != nil {
 		return replay.Record{}, refused
 	}
-	return s.record(names, l.Event, data, l.Key)
+	b.names = b.names[:0]
+	for _, t := range b.line.Topics {
+		b.names = append(b.names, last(&b.topic, t))
+	}
+	name, key := last(&b.event, b.line.Event), string(b.line.Key)
+	if refused := s.check(b.names, name, b.line.Data, key); refused != nil {
+		return replay.Record{}, refused
+	}
+	return recordOf(b.newEvent(name, key != ""), key), nil
 }
 
-func lineData(raw json.RawMessage) ([]byte, *refusal) {
-	if len(raw) == 0 {
-		return nil, badLine.because("the line has no data; an empty event says \"data\":\"\"")
+// last is p as a string: the one that the last one was, if they are equal.
+func last(s *string, p []byte) string {
+	if string(p) != *s {
+		*s = string(p)
 	}
-	if raw[0] != '"' {
-		return raw, nil
-	}
-	var text string
-	if err := json.Unmarshal(raw, &text); err != nil {
-		return nil, badLine.because("data is not a JSON string: " + err.Error())
-	}
-	return []byte(text), nil
+	return *s
 }
 
-// appendOutcome writes a line for each line: the ID it was given, or its problem.
-func appendOutcome(out []byte, outcome []*refusal, records []replay.Record) []byte {
-	for _, refused := range outcome {
+// newEvent is the event of a line that was found good, with the topics in names. Events
+// share memory only with others that are stored if they are, or else the log would keep
+// alive what it does not count: a line that was refused takes no slot, one with a key,
+// which may have come before, has memory of its own, and no more slots are made than were
+// taken so far.
+func (b *batch) newEvent(name string, alone bool) *sse.Event {
+	var s *slot
+	if alone {
+		s = new(slot)
+	} else {
+		s = b.nextSlot()
+	}
+	e := &s.event
+	e.Name, e.Data = name, b.line.Data
+	if len(b.names) == 1 {
+		s.topic[0] = b.names[0]
+		e.Topics = s.topic[:]
+	} else {
+		e.Topics = slices.Clone(b.names)
+	}
+	return e
+}
+
+func (b *batch) nextSlot() *slot {
+	if len(b.slots) == 0 {
+		b.slots = make([]slot, min(max(b.taken, 1), slotsMax))
+	}
+	s := &b.slots[0]
+	b.slots = b.slots[1:]
+	b.taken++
+	return s
+}
+
+// answer writes a line for each line of a chunk: the ID it was given, or its problem.
+func (b *batch) answer(records []replay.Record) {
+	for _, refused := range b.outcome {
 		if refused == nil {
 			r := &records[0]
 			records = records[1:]
 			if r.Err == nil {
-				out = appendIDLine(out, r.Event.ID)
+				b.out = appendIDLine(b.out, r.Event.ID)
 				continue
 			}
 			refused = recordRefusal(r.Err)
 		}
-		out = append(out, `{"error":`...)
-		out = append(out, bytes.TrimRight(refused.document(), "\n")...)
-		out = append(out, "}\n"...)
+		b.out = append(b.out, `{"error":`...)
+		b.out = append(b.out, bytes.TrimRight(refused.document(), "\n")...)
+		b.out = append(b.out, "}\n"...)
 	}
-	return out
 }

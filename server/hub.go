@@ -30,6 +30,7 @@ type hub struct {
 	next  uint32
 
 	pool       sync.Pool // *pending
+	batches    sync.Pool // *batch
 	background sync.WaitGroup
 }
 
@@ -131,12 +132,16 @@ func (h *hub) evictOldest() bool {
 	return true
 }
 
-// pendingFor takes a pending publish with room for records out of the pool.
-func (h *hub) pendingFor() *pending {
-	if p, ok := h.pool.Get().(*pending); ok {
-		return p
+// pendingFor takes a pending publish with room for so many records out of the pool.
+func (h *hub) pendingFor(records int) *pending {
+	p, ok := h.pool.Get().(*pending)
+	if !ok {
+		p = &pending{done: make(chan struct{}, 1)}
 	}
-	return &pending{done: make(chan struct{}, 1)}
+	if cap(p.records) < records {
+		p.records = make([]replay.Record, 0, records)
+	}
+	return p
 }
 
 // recycle puts a pending publish back; nobody else may hold it.

@@ -35,6 +35,8 @@ type namespace struct {
 const (
 	// batchEventsMax is how many events are given to the log at once.
 	batchEventsMax = 1024
+	// batchEventsKept is for how many events a namespace that rests keeps memory.
+	batchEventsKept = 128
 	// batchesForOthers is how many batches a publisher commits after its own before it
 	// hands the rest to a goroutine.
 	batchesForOthers = 4
@@ -164,33 +166,58 @@ func (n *namespace) commitRest() {
 // commitBatch takes one batch from the mailbox through the log into the ring; false:
 // nothing waited. Only the committer calls it.
 func (n *namespace) commitBatch() bool {
-	n.batch, n.taken = n.batch[:0], n.taken[:0]
-	for len(n.batch) < batchEventsMax {
+	events := 0
+	for events < batchEventsMax {
 		p, ok := n.mailbox.Pop()
 		if !ok {
 			break
 		}
 		if p.state.CompareAndSwap(pendingWaits, pendingTaken) {
-			n.batch = append(n.batch, p.records...)
+			events += len(p.records)
 			n.taken = append(n.taken, p)
 		} else {
 			n.hub.recycle(p)
 		}
 	}
-	if len(n.taken) == 0 {
+	switch len(n.taken) {
+	case 0:
 		return false
+	case 1:
+		p := n.taken[0]
+		p.finish(n.append(p.records))
+	default:
+		n.commitTogether(events)
+	}
+	clear(n.taken)
+	n.taken = n.taken[:0]
+	return true
+}
+
+// commitTogether commits several publishes as one batch.
+func (n *namespace) commitTogether(events int) {
+	if cap(n.batch) < events {
+		n.batch = make([]replay.Record, 0, events)
+	}
+	for _, p := range n.taken {
+		n.batch = append(n.batch, p.records...)
 	}
 	err := n.append(n.batch)
 	at := 0
 	for _, p := range n.taken {
-		copy(p.records, n.batch[at:at+len(p.records)])
-		at += len(p.records)
-		p.err = err
-		p.done <- struct{}{}
+		at += copy(p.records, n.batch[at:at+len(p.records)])
+		p.finish(err)
 	}
 	clear(n.batch)
-	clear(n.taken)
-	return true
+	n.batch = n.batch[:0]
+	if cap(n.batch) > batchEventsKept {
+		n.batch = nil
+	}
+}
+
+// finish gives a publish back to its publisher.
+func (p *pending) finish(err error) {
+	p.err = err
+	p.done <- struct{}{}
 }
 
 // append gives the batch to the log and what the log took to the loops. Before the

@@ -82,35 +82,55 @@ func (s *session) publish(body []byte) bool {
 // record checks one event. Its data still belongs to the request: the log's Seal copies
 // it, and the request stays until then.
 func (s *Server) record(names []string, event string, data []byte, key string) (replay.Record, *refusal) {
-	var none replay.Record
-	if len(names) == 0 {
-		return none, missingTopic.because("POST /publish?topic=T names where the event goes; topic may be repeated")
+	if refused := s.check(names, event, data, key); refused != nil {
+		return replay.Record{}, refused
 	}
-	if len(names) > s.o.EventTopicsMax {
-		return none, tooManyTopics.because(fmt.Sprintf("%d topics; an event has at most %d", len(names), s.o.EventTopicsMax))
+	return recordOf(&sse.Event{Topics: names, Name: event, Data: data}, key), nil
+}
+
+// recordOf is the record of a checked event.
+func recordOf(e *sse.Event, key string) replay.Record {
+	r := replay.Record{Event: e}
+	if key != "" {
+		r.Key, r.Sum = key, fingerprint(e)
+	}
+	return r
+}
+
+// check says what is wrong with an event; nil: nothing.
+func (s *Server) check(names []string, event string, data []byte, key string) *refusal {
+	if refused := s.checkCount(len(names)); refused != nil {
+		return refused
 	}
 	for _, t := range names {
 		if err := topics.Check(t); err != nil {
-			return none, badTopic.because(err.Error())
+			return badTopic.because(err.Error())
 		}
 	}
 	if refused := s.checkEventName(event); refused != nil {
-		return none, refused
+		return refused
 	}
 	if len(data) > s.o.EventBytesMax {
-		return none, bodyTooLarge.because(fmt.Sprintf("the data has %d bytes; an event has at most %d", len(data), s.o.EventBytesMax))
+		return bodyTooLarge.because(fmt.Sprintf("the data has %d bytes; an event has at most %d", len(data), s.o.EventBytesMax))
 	}
 	if at := badText(data); at >= 0 {
-		return none, badData.because(fmt.Sprintf("byte %d is NUL or not UTF-8; an event stream carries text, so encode binary data (base64)", at))
+		return badData.because(fmt.Sprintf("byte %d is NUL or not UTF-8; an event stream carries text, so encode binary data (base64)", at))
 	}
-	record := replay.Record{Event: &sse.Event{Topics: names, Name: event, Data: data}}
 	if key != "" {
-		if refused := checkKey(key); refused != nil {
-			return none, refused
-		}
-		record.Key, record.Sum = key, fingerprint(record.Event)
+		return checkKey(key)
 	}
-	return record, nil
+	return nil
+}
+
+// checkCount says what is wrong with an event of so many topics.
+func (s *Server) checkCount(topics int) *refusal {
+	switch {
+	case topics == 0:
+		return missingTopic.because("POST /publish?topic=T names where the event goes; topic may be repeated")
+	case topics > s.o.EventTopicsMax:
+		return tooManyTopics.because(fmt.Sprintf("%d topics; an event has at most %d", topics, s.o.EventTopicsMax))
+	}
+	return nil
 }
 
 // badText finds the first byte that is not text; -1: there is none.
@@ -177,7 +197,7 @@ func (s *session) publishOne(name string, record replay.Record) bool {
 	if !s.conn.MayWait() {
 		return false
 	}
-	p := s.srv.hub.pendingFor()
+	p := s.srv.hub.pendingFor(1)
 	p.records = append(p.records, record)
 	owned, err := ns.publish(p)
 	if owned {

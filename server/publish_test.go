@@ -265,3 +265,40 @@ func TestPublish_LargeBatch(t *testing.T) {
 	w.Close()
 	n.settles()
 }
+
+// What a batch has stored is not touched by what comes after it, in the same request or in
+// the next one, though both use the memory of the first again.
+func TestPublish_BatchesLeaveEachOtherAlone(t *testing.T) {
+	n := start(t, nil)
+	w := n.dial()
+	const requests, events = 3, 2500
+	for r := range requests {
+		var body strings.Builder
+		for i := range events {
+			fmt.Fprintf(&body, "{\"topics\":[\"a/%d\",\"all\"],\"event\":\"e%d\",\"data\":\"\\u0041 %d\\n%d\"}\n", i, i%7, r, i)
+		}
+		w.send(post("", body.String(), "Content-Type: application/x-ndjson"))
+		if a := w.answer("POST"); a.StatusCode != 200 || strings.Count(a.body, `"id"`) != events {
+			t.Fatalf("%s, %d IDs", a.Status, strings.Count(a.body, `"id"`))
+		}
+	}
+	s := n.subscribe("topic=all&since=earliest&format=json")
+	for r := range requests {
+		for i := range events {
+			var v struct {
+				Topics []string
+				Event  string
+				Data   string
+			}
+			e := s.next()
+			if err := json.Unmarshal([]byte(e.data), &v); err != nil {
+				t.Fatal(err)
+			}
+			if want := fmt.Sprintf("[a/%d all] e%d A %d\n%d", i, i%7, r, i); fmt.Sprintf("%v %s %s", v.Topics, v.Event, v.Data) != want {
+				t.Fatalf("event %d of request %d is %s", i, r, e.data)
+			}
+		}
+	}
+	s.Close()
+	w.Close()
+}

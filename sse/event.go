@@ -43,11 +43,60 @@ type lazyFrames [formatCount][]byte
 // longer points to the bytes that the caller had put there, which may be used again.
 func (e *Event) Seal() {
 	f := layout(e)
-	size := f.bytes
-	if f.breaks {
-		size += len(e.Data)
+	e.seal(make([]byte, 0, e.sealedBytes(f)), f)
+}
+
+// packBytesMax is how many bytes of frames share one allocation at most: what SealAll
+// packs together is kept in memory as long as any event of the pack is.
+const packBytesMax = 16 << 10
+
+// packEventsMax is how many events a pack has at most.
+const packEventsMax = 64
+
+// SealAll is Seal for several events, in their order, with fewer allocations: small frames
+// that follow each other share one, of exactly the bytes they need and at most 16 KiB.
+func SealAll(events []*Event) {
+	for len(events) > 1 {
+		events = events[sealPack(events[:min(len(events), packEventsMax)]):]
 	}
-	b := appendFrame(make([]byte, 0, size), e, f)
+	if len(events) == 1 {
+		events[0].Seal()
+	}
+}
+
+// sealPack seals as many of the events as one pack takes, at least one, and says how many.
+func sealPack(events []*Event) int {
+	var layouts [packEventsMax]frameLayout
+	n, bytes := 0, 0
+	for n < len(events) {
+		layouts[n] = layout(events[n])
+		size := events[n].sealedBytes(layouts[n])
+		if n > 0 && bytes+size > packBytesMax {
+			break
+		}
+		bytes += size
+		n++
+	}
+	pack := make([]byte, 0, bytes)
+	for i, e := range events[:n] {
+		end := e.seal(pack, layouts[i])
+		pack = pack[end:end]
+	}
+	return n
+}
+
+// sealedBytes is how many bytes of memory the frame and the data will need.
+func (e *Event) sealedBytes(f frameLayout) int {
+	if f.breaks {
+		return f.bytes + len(e.Data)
+	}
+	return f.bytes
+}
+
+// seal writes the frame, and the data where the frame does not hold it, into b, which is
+// empty and has the room. It gives how much of that was used.
+func (e *Event) seal(b []byte, f frameLayout) int {
+	b = appendFrame(b, e, f)
 	end := len(b)
 	if f.breaks {
 		b = append(b, e.Data...)
@@ -57,6 +106,7 @@ func (e *Event) Seal() {
 		e.Data = b[stop-len(e.Data) : stop : stop]
 	}
 	e.text = b[:end:end]
+	return len(b)
 }
 
 // Frame is the event as one block of a stream in format f, ready to be written to any number
@@ -105,7 +155,8 @@ func (e *Event) buildFrame(f Format, old *lazyFrames) []byte {
 
 // Size is how many bytes a sealed event keeps alive: itself, its topics, name, data and text
 // frame. It never changes after Seal, so a log may add it on append and subtract it on removal;
-// for that reason the JSON frame, which exists only when a reader asked for it, is not counted.
+// for that reason the JSON frame, which exists only when a reader asked for it, is not counted,
+// nor what a pack of SealAll keeps of others.
 // Before Seal it is what Seal will make it.
 func (e *Event) Size() int {
 	n := eventBytes + len(e.Name)
@@ -113,12 +164,7 @@ func (e *Event) Size() int {
 		n += topicBytes + len(t)
 	}
 	if e.text == nil {
-		f := layout(e)
-		n += f.bytes
-		if f.breaks {
-			n += len(e.Data)
-		}
-		return n
+		return n + e.sealedBytes(layout(e))
 	}
 	n += len(e.text)
 	if !e.dataInFrame() {

@@ -37,6 +37,58 @@ func TestSeal_FrameAndDataAreOneExactAllocation(t *testing.T) {
 	}
 }
 
+// Events sealed together are what they are when sealed one by one, whatever their number
+// and size.
+func TestSealAll_IsSealOfEach(t *testing.T) {
+	for _, count := range []int{0, 1, 2, 64, 65, 200} {
+		for _, size := range []int{0, 100, packBytesMax/8 - 60, packBytesMax, 3 * packBytesMax} {
+			var all, each []*Event
+			for i := range count {
+				base := samples()[i%len(samples())]
+				base.Data = append(base.Data, bytes.Repeat([]byte("y"), size*(i%3)/2)...)
+				mine := bytes.Clone(base.Data)
+				all = append(all, &Event{ID: base.ID, Topics: base.Topics, Name: base.Name, Data: mine})
+				each = append(each, base)
+			}
+			SealAll(all)
+			for i, e := range all {
+				each[i].Seal()
+				a, b := e.Frame(FormatText), each[i].Frame(FormatText)
+				if !bytes.Equal(a, b) || !bytes.Equal(e.Data, each[i].Data) || e.Size() != each[i].Size() {
+					t.Fatalf("event %d of %d, %d bytes: %.80q %.80q, alone %.80q", i, count, size, a, e.Data, b)
+				}
+				if cap(a) != len(a) || cap(e.Data) != len(e.Data) {
+					t.Fatalf("event %d of %d: room behind the frame or the data", i, count)
+				}
+			}
+		}
+	}
+}
+
+// A pack holds no more than its events need, and no more than packBytesMax, or one event.
+func TestSealAll_PacksAreBounded(t *testing.T) {
+	var small, large []*Event
+	for range 64 {
+		small = append(small, &Event{ID: ID{1, 1}, Data: make([]byte, 100)})
+		large = append(large, &Event{ID: ID{1, 1}, Data: make([]byte, packBytesMax/2)})
+	}
+	packs := func(events []*Event) int {
+		data := events[0].Data
+		return int(testing.AllocsPerRun(20, func() {
+			for _, e := range events {
+				e.Data, e.text = data, nil
+			}
+			SealAll(events)
+		}))
+	}
+	if n := packs(small); n != 1 {
+		t.Errorf("64 small events share %d allocations, want 1", n)
+	}
+	if n := packs(large); n != len(large) {
+		t.Errorf("of %d events of half a pack and more, some share %d allocations", len(large), n)
+	}
+}
+
 func TestSeal_LetsGoOfTheCallersBytes(t *testing.T) {
 	for _, e := range samples() {
 		mine := bytes.Clone(e.Data)
