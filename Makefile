@@ -13,7 +13,7 @@ BENCH ?= .
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: go
 go:
@@ -81,6 +81,24 @@ e2e: build ## end-to-end tests: the real binary, real sockets
 .PHONY: bench
 bench: go ## every benchmark BENCHTIME (1x); BENCH=Parse BENCHTIME=2s measures one
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+.PHONY: benchmarks
+benchmarks: build ## every scenario of throng bench five times, into bench/record: hours, on an idle machine
+	scripts/benchmarks
+	go run ./bench/claims
+
+.PHONY: benchmarks-quick
+benchmarks-quick: build ## every scenario of throng bench once and small: ten minutes, no record
+	scripts/benchmarks --quick
+
+.PHONY: claims
+claims: go ## write BENCHMARKS.md anew from the records in bench/record
+	go run ./bench/claims
+
+.PHONY: lab
+lab: go ## N (100000) real sockets in one process, in a guest that allows it (bench/lab); N=1000000 takes half an hour
+	@scripts/need qemu-system-x86_64 busybox
+	@bench/lab/run $(or $(N),100000)
 
 .PHONY: vuln
 vuln: go ## known vulnerabilities in what we use (needs the network)

@@ -19,12 +19,6 @@ func BuildServer(ctx context.Context, dir string) ([]string, error) {
 	return []string{bin, "serve", "--listen", listenWord, "--admin", adminWord}, err
 }
 
-// BuildPeer builds the net/http server from the module of the working directory.
-func BuildPeer(ctx context.Context, dir string) ([]string, error) {
-	bin, err := goBuild(ctx, dir, "throng/bench/peers/nethttp")
-	return []string{bin, listenWord}, err
-}
-
 // BuildFloor compiles the sender in C with cc -O2. The source is inside the binary.
 func BuildFloor(ctx context.Context, dir string) ([]string, error) {
 	source, bin := filepath.Join(dir, "floor.c"), filepath.Join(dir, "floor")

@@ -2,32 +2,50 @@ package bench
 
 import (
 	"fmt"
+	"math"
 	"time"
 )
 
-// density asks what a waiting subscriber costs: memory, the processor time of its
-// connect, and the processor time of doing nothing.
+// density asks what a waiting subscriber costs: memory, the kernel's too, the processor
+// time of its connect, and the processor time of doing nothing.
 var density = Scenario{
 	body:     runDensity,
+	spreads:  true,
 	Name:     "density",
 	About:    "memory, connect and idle cost of streams, each with its own topic",
-	Defaults: Options{StreamsLow: 3000, Streams: 15000, Duration: time.Minute},
+	Defaults: Options{StreamsLow: 3000, Streams: 15000, Duration: time.Minute, Settle: rssSettled},
 }
+
+const (
+	densitySeries = "memory of the server"
+	kernelSeries  = "kernel memory, both ends of the connections"
+	// densitySamples is how many points the curves have.
+	densitySamples = 50
+)
 
 func runDensity(r *run) error {
 	t, err := r.server()
 	if err != nil {
 		return err
 	}
+	r.report.axis(densitySeries, "streams", "VmRSS, MiB")
+	r.report.axis(kernelSeries, "streams", "MiB")
+	r.phase("streams attach", int64(r.o.Streams))
 	empty, err := r.memory(t, "empty")
 	if err != nil {
 		return err
 	}
-	a := r.audience(t)
-	if err := r.openDevices(a, 0, r.o.StreamsLow); err != nil {
+	kernelEmpty := kernelBytes()
+	a := r.spread(t, devices)
+	if err := r.growCurve(a, r.o.StreamsLow, kernelEmpty); err != nil {
 		return err
 	}
 	low, err := r.memory(t, fmt.Sprint("at ", r.o.StreamsLow))
+	if err != nil {
+		return err
+	}
+	kernelLow := kernelBytes()
+	buffersLow, err := socketMemory()
 	if err != nil {
 		return err
 	}
@@ -35,7 +53,7 @@ func runDensity(r *run) error {
 	if err != nil {
 		return err
 	}
-	if err := r.openDevices(a, r.o.StreamsLow, r.o.Streams); err != nil {
+	if err := r.growCurve(a, r.o.Streams, kernelEmpty); err != nil {
 		return err
 	}
 	if err := r.quiet(t); err != nil {
@@ -50,28 +68,71 @@ func runDensity(r *run) error {
 		return err
 	}
 	more := float64(r.o.Streams - r.o.StreamsLow)
-	r.report.figure("memory a stream, slope", float64(high-low)/more, "B")
-	r.report.figure("memory a stream, from empty", float64(high-empty)/float64(r.o.Streams), "B")
+	r.report.figure("memory a stream, slope", (high-low)/more, "B")
+	r.report.figure("memory a stream, from empty", (high-empty)/float64(r.o.Streams), "B")
+	r.report.figure("kernel memory a stream, slope, both ends", (kernelBytes()-kernelLow)/more, "B")
+	buffers, err := socketMemory()
+	if err != nil {
+		return err
+	}
+	r.report.figure("socket buffers a stream, slope, both ends", float64(buffers-buffersLow)/more, "B")
 	r.report.figure("server CPU a connect", float64(spent.process)/1e3/more, "us")
 	return r.idle(t, a)
 }
 
-// openDevices opens streams from to below to, each on its own topic.
-func (r *run) openDevices(a *audience, from, to int) error {
-	r.logf("%s: streams %d to %d", a.target.name, from, to)
-	return a.openAll(r.ctx, to-from, func(i int) subscription { return deviceSubscription(from + i) })
+// growTo opens the streams of an audience up to a number.
+func (r *run) growTo(a *audience, to int) error {
+	r.logf("%s: %d streams", a.target.name, to)
+	return a.grow(r.ctx, to)
 }
 
-// deviceSubscription is stream i of the scenarios where each has its own topic.
-func deviceSubscription(i int) subscription {
-	return subscription{ns: "default", topic: deviceTopic(i), token: uint64(i)}
+// growCurve opens streams up to a number and samples memory on the way, as it is.
+func (r *run) growCurve(a *audience, to int, kernelEmpty float64) error {
+	r.logf("%s: streams up to %d", a.target.name, to)
+	for a.attached < to {
+		if err := a.grow(r.ctx, min(a.attached+max(r.o.Streams/densitySamples, 1), to)); err != nil {
+			return err
+		}
+		r.step(int64(a.attached))
+		if t := a.target; t.family != nil {
+			rss, err := t.rss()
+			if err != nil {
+				return err
+			}
+			r.report.sample(densitySeries, float64(a.attached), float64(rss)/(1<<20))
+		}
+		if kernel := kernelBytes() - kernelEmpty; !math.IsNaN(kernel) {
+			r.report.sample(kernelSeries, float64(a.attached), kernel/(1<<20))
+		}
+	}
+	return nil
 }
 
-func deviceTopic(i int) string { return fmt.Sprintf("device/%06d", i) }
+// kernelBytes is the memory of the kernel for sockets and what belongs to them, of the
+// whole machine: caches and socket buffers. It is NaN where that may not be read.
+func kernelBytes() float64 {
+	m, err := readKernelMemory()
+	if err != nil {
+		return math.NaN()
+	}
+	sum := m.buffers
+	for _, name := range connectionSlabs {
+		sum += m.slabs[name]
+	}
+	return float64(sum)
+}
 
-// memory reports a target's settled VmRSS.
-func (r *run) memory(t target, when string) (int64, error) {
-	bytes, settled, err := settledRSS(r.ctx, r.w, t.proc, r.o.Settle)
+// devices are streams that have a topic each.
+var devices = roster{NS: "default", Topic: "device/%06d"}
+
+func deviceTopic(i int) string { return devices.topic(uint64(i)) }
+
+// memory reports a target's settled VmRSS, bytes; NaN when its process is not known.
+func (r *run) memory(t target, when string) (float64, error) {
+	if t.family == nil {
+		return math.NaN(), nil
+	}
+	bytes, settled, err := settledRSS(r.ctx, r.w, t, r.o.Settle)
 	if err != nil {
 		return 0, err
 	}
@@ -79,12 +140,13 @@ func (r *run) memory(t target, when string) (int64, error) {
 		r.report.note("VmRSS %s had not settled after %v (change below %v in %v)", when, r.o.Settle.Limit, r.o.Settle.Change, r.o.Settle.Window)
 	}
 	r.report.figure("VmRSS "+when, float64(bytes)/1024, "KiB")
-	return bytes, nil
+	return float64(bytes), nil
 }
 
 // idle measures a target that has nothing to do but heartbeats.
 func (r *run) idle(t target, a *audience) error {
 	r.logf("%s: idle for %v", t.name, r.o.Duration)
+	r.phase("idle", int64(r.o.Duration/time.Second))
 	before, err := r.use(t)
 	if err != nil {
 		return err
@@ -98,7 +160,7 @@ func (r *run) idle(t target, a *audience) error {
 	}
 	r.report.figure("idle server CPU, of one processor", 100*float64(spent.process)/float64(spent.at), "%")
 	r.report.check("streams attached", int64(r.o.Streams), int64(a.attached))
-	r.report.check("streams still open", int64(r.o.Streams), int64(r.w.open))
+	r.report.check("streams still open", int64(r.o.Streams), int64(a.held()))
 	r.report.check("events nobody published", 0, a.delivered)
 	r.report.noFaults(r.w)
 	return nil

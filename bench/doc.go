@@ -11,6 +11,15 @@
 // a few words a stream. Publishing is open-loop wherever latency is the question: due
 // times do not wait for the server, and lateness of the client itself is reported.
 //
+// Any server of event streams can be measured: a Wire says how it is spoken to, and
+// Options.URL or a command line where it is. Verification by token and sequence is the
+// same for all; throng's own dialect is checked to the byte beside.
+//
+// A swarm holds as many streams as its process may open files. Beyond that, or when
+// Options.Workers asks for it, streams are spread over processes of the same program,
+// which report counts and histograms to the one that publishes. All of them count time
+// from the same moment of the kernel's monotonic clock.
+//
 // What the numbers mean and do not mean:
 //
 //   - On loopback the sender's system call runs the receiver's half of TCP too. Server

@@ -59,7 +59,6 @@ func runFair(r *run) error {
 	if err := c.measure("before the flood"); err != nil {
 		return err
 	}
-	r.logf("fair: flood")
 	before, err := r.use(t)
 	if err != nil {
 		return err
@@ -164,7 +163,9 @@ func (c *calm) measure(when string) error {
 	now := c.w.now()
 	end := now + int64(c.o.Duration)
 	nextEvent, nextStream := now, now
+	c.phase(when, int64(c.o.Duration))
 	for nextEvent < end {
+		c.step(int64(c.o.Duration) - (end - now))
 		if err := c.w.sleep(c.ctx, min(nextEvent, nextStream)); err != nil {
 			return err
 		}

@@ -3,20 +3,23 @@ package bench
 import (
 	"fmt"
 	"io"
-	"os"
 	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
 // fanout asks what one delivered event costs when all streams read one topic, in turn
-// with the floor: a loop of send() in C to the same clients with the same bytes.
+// with the floor, which is a loop of send() in C to the same clients with the same bytes,
+// and with other servers; first with few streams, then with all.
 var fanout = Scenario{
 	body:  runFanout,
 	Name:  "fanout",
-	About: "processor time of one delivered event, all streams on one topic, against a send() loop in C",
+	About: "processor time of one delivered event, all streams on one topic, against a send() loop in C and other servers",
 	Defaults: Options{
-		Streams: 15000, Events: 100, PayloadBytes: 100, Pairs: 5,
+		Streams: 15000, StreamsLow: 1000, Events: 100, PayloadBytes: 100, Pairs: 5,
 		Pacing: pacingLockstep, Interval: 100 * time.Millisecond,
 	},
+	spreads: true,
 }
 
 // Values of Options.Pacing.
@@ -26,155 +29,229 @@ const (
 	pacingInterval = "interval" // one event each Options.Interval, open loop
 )
 
+// fanoutEventsFactor bounds how many times more events the few streams get than all do:
+// as many deliveries take as long, and are measured as exactly.
+const fanoutEventsFactor = 20
+
 // broadcaster sends one event to a whole audience.
 type broadcaster interface {
-	broadcast(r *run, p payload) error
+	broadcast(r *run, e event) error
 }
 
 // serverSide publishes by HTTP.
 type serverSide struct{ *publisher }
 
-const fanoutTopic = "fanout/all"
-
-func (s serverSide) broadcast(r *run, p payload) error {
-	return s.publish(r.ctx, event{"default", fanoutTopic, p, r.o.PayloadBytes})
-}
+func (s serverSide) broadcast(r *run, e event) error { return s.publish(r.ctx, e) }
 
 // floorSide tells the floor by its standard input.
 type floorSide struct {
 	stdin      io.Writer
-	frameBytes int
+	frameBytes int // 0: the server's are not known yet
 }
 
-func (f *floorSide) broadcast(_ *run, p payload) error {
-	_, err := fmt.Fprintf(f.stdin, "send %d %d %d %d\n", p.seq, p.token, p.due, f.frameBytes)
+func (f *floorSide) broadcast(_ *run, e event) error {
+	_, err := fmt.Fprintf(f.stdin, "send %d %d %d %d\n", e.payload.seq, e.payload.token, e.payload.due, f.frameBytes)
 	return err
 }
 
-// phaseCost is one phase of a fan-out.
-type phaseCost struct {
-	server, machine, client float64 // ns a delivered event
-	frameBytes              int
+// fanoutSide is what one sender has shown in one step.
+type fanoutSide struct {
+	target  target
+	floor   *floorSide // nil: it is a server
+	sender  []float64  // ns of a delivered event, by turn
+	machine []float64
+	client  []float64
+	lag     *hdrhistogram.Histogram // of all turns: publish to delivery, ns
+}
+
+// fanoutStep is one number of streams.
+type fanoutStep struct {
+	*run
+	streams, events int
+	suffix          string // of its names in the report; empty: all streams
+	sides           []*fanoutSide
 }
 
 func runFanout(r *run) error {
-	t, err := r.server()
+	switch r.o.Pacing {
+	case pacingLockstep, pacingBurst, pacingInterval:
+	default:
+		return fmt.Errorf("bench: pacing %q: want %s, %s or %s", r.o.Pacing, pacingLockstep, pacingBurst, pacingInterval)
+	}
+	sides, err := r.fanoutSides()
 	if err != nil {
 		return err
 	}
-	floorSide := &floorSide{}
-	var floor target
-	if len(r.o.Floor) > 0 {
-		if floor, err = r.start("floor", r.o.Floor); err != nil {
-			return err
+	var steps []*fanoutStep
+	if low := r.o.StreamsLow; low > 0 && low < r.o.Streams {
+		factor := min(r.o.Streams/low, fanoutEventsFactor)
+		if r.o.Pacing == pacingInterval {
+			factor = 1 // it is time that bounds these
 		}
-		floorSide.stdin = floor.stdin
+		steps = append(steps, &fanoutStep{run: r, streams: low, events: r.o.Events * factor, suffix: fmt.Sprintf(", %d streams", low)})
 	}
-	var server, machine, client, bare, bareMachine []float64
-	for pair := range r.o.Pairs {
-		r.logf("fanout: pair %d of %d", pair+1, r.o.Pairs)
-		p, err := newPublisher(r.w, t)
-		if err != nil {
-			return err
+	steps = append(steps, &fanoutStep{run: r, streams: r.o.Streams, events: r.o.Events})
+	var token uint64
+	for _, s := range steps {
+		for _, side := range sides {
+			s.sides = append(s.sides, &fanoutSide{target: side.target, floor: side.floor, lag: newHistogram()})
 		}
-		cost, err := r.fanoutPhase(t, serverSide{p}, uint64(2*pair+1))
-		if err != nil {
-			return err
+		for pair := range r.o.Pairs {
+			for _, side := range s.sides {
+				token++
+				r.phase(fmt.Sprintf("%d streams, turn %d of %d, %s", s.streams, pair+1, r.o.Pairs, side.target.name), int64(s.events))
+				if err := s.turn(side, token); err != nil {
+					return err
+				}
+			}
 		}
-		server, machine, client = append(server, cost.server), append(machine, cost.machine), append(client, cost.client)
-		if floor.process == nil {
-			continue
-		}
-		if floorSide.frameBytes = cost.frameBytes; pair == 0 {
-			r.report.figure("frame on the wire", float64(cost.frameBytes), "B")
-		}
-		if _, err := io.WriteString(floor.stdin, "close\n"); err != nil {
-			return err
-		}
-		if cost, err = r.fanoutPhase(floor, floorSide, uint64(2*pair+2)); err != nil {
-			return err
-		}
-		bare, bareMachine = append(bare, cost.server), append(bareMachine, cost.machine)
 	}
-	r.report.compare("CPU of the sender a delivered event", "server", "floor", "ns", server, bare)
-	r.report.compare("CPU of the whole machine a delivered event", "server", "floor", "ns", machine, bareMachine)
-	r.report.figure("CPU of the client a delivered event, median", median(client), "ns")
+	full := steps[len(steps)-1]
+	full.report()
+	if len(steps) > 1 {
+		steps[0].report()
+		for i, side := range full.sides {
+			r.report.figure(fmt.Sprintf("CPU of the sender a delivered event, %d streams to %d, %s", full.streams, steps[0].streams, side.target.name),
+				median(side.sender)/median(steps[0].sides[i].sender), "times")
+		}
+	}
 	r.report.noFaults(r.w)
 	return nil
 }
 
-// fanoutPhase opens all streams at one target, broadcasts, verifies and closes them.
-func (r *run) fanoutPhase(t target, b broadcaster, token uint64) (phaseCost, error) {
-	var cost phaseCost
-	a := r.audience(t)
-	err := a.openAll(r.ctx, r.o.Streams, func(int) subscription {
-		return subscription{ns: "default", topic: fanoutTopic, token: token}
-	})
+// fanoutSides starts all senders.
+func (r *run) fanoutSides() ([]*fanoutSide, error) {
+	t, err := r.server()
 	if err != nil {
-		return cost, err
+		return nil, err
+	}
+	sides := []*fanoutSide{{target: t}}
+	if len(r.o.Floor) > 0 {
+		floor, err := r.start("floor", r.o.Floor, Wire{})
+		if err != nil {
+			return nil, err
+		}
+		sides = append(sides, &fanoutSide{target: floor, floor: &floorSide{stdin: floor.stdin}})
+	}
+	rivals, err := r.rivals()
+	for _, t := range rivals {
+		sides = append(sides, &fanoutSide{target: t})
+	}
+	return sides, err
+}
+
+// report compares the sides of a step.
+func (s *fanoutStep) report() {
+	var sender, machine []measured
+	var client []float64
+	for _, side := range s.sides {
+		sender = append(sender, measured{side.target.name, side.sender})
+		machine = append(machine, measured{side.target.name, side.machine})
+		client = append(client, side.client...)
+	}
+	r := &s.run.report
+	r.compareAll("CPU of the sender a delivered event"+s.suffix, "ns", sender)
+	r.compareAll("CPU of the whole machine a delivered event"+s.suffix, "ns", machine)
+	r.figure("CPU of the client a delivered event, median"+s.suffix, median(client), "ns")
+	for _, side := range s.sides {
+		r.latency(side.target.name+": publish to delivery"+s.suffix, side.lag)
+	}
+}
+
+// turn opens all streams at one sender, broadcasts, verifies and closes them.
+func (s *fanoutStep) turn(side *fanoutSide, token uint64) error {
+	r, t := s.run, side.target
+	if side.floor != nil {
+		if _, err := io.WriteString(side.floor.stdin, "close\n"); err != nil {
+			return err
+		}
+	}
+	a := r.spread(t, roster{NS: "default", Topic: "fanout/%d", Base: token, Shared: 1})
+	a.lag = side.lag
+	if err := a.grow(r.ctx, s.streams); err != nil {
+		return err
 	}
 	if err := r.quiet(t); err != nil {
-		return cost, err
+		return err
+	}
+	var b broadcaster = side.floor
+	if side.floor == nil {
+		p, err := newPublisher(r.w, t)
+		if err != nil {
+			return err
+		}
+		defer p.conn.close()
+		b = serverSide{p}
 	}
 	head := a.bytes
+	self, err := r.clientCPU()
+	if err != nil {
+		return err
+	}
 	before, err := r.use(t)
 	if err != nil {
-		return cost, err
+		return err
 	}
-	self := proc(os.Getpid())
-	selfBefore, err := self.cpu()
-	if err != nil {
-		return cost, err
-	}
-	if err := r.broadcastAll(a, b, token); err != nil {
-		return cost, err
+	if err := s.broadcast(a, b); err != nil {
+		return err
 	}
 	spent, err := r.since(t, before)
 	if err != nil {
-		return cost, err
+		return err
 	}
-	selfAfter, err := self.cpu()
+	selfAfter, err := r.clientCPU()
 	if err != nil {
-		return cost, err
+		return err
 	}
 	if err := r.surplus(); err != nil {
-		return cost, err
+		return err
 	}
-	want := int64(r.o.Streams) * int64(r.o.Events)
-	r.report.check("events delivered by the "+t.name, want, a.delivered)
-	cost = phaseCost{
-		server:     float64(spent.process) / float64(want),
-		machine:    float64(spent.machine) / float64(want),
-		client:     float64(selfAfter-selfBefore) / float64(want),
-		frameBytes: int((a.bytes - head) / want),
+	want := int64(s.streams) * int64(s.events)
+	r.report.check("events delivered by the "+t.name+s.suffix, want, a.delivered)
+	side.sender = append(side.sender, float64(spent.process)/float64(want))
+	side.machine = append(side.machine, float64(spent.machine)/float64(want))
+	side.client = append(side.client, float64(selfAfter-self)/float64(want))
+	s.knowFrame(side, int((a.bytes-head)/want))
+	if err := a.collect(r.ctx); err != nil {
+		return err
 	}
-	r.w.closeAll()
-	return cost, r.quiet(t)
+	a.closeAll()
+	return r.quiet(t)
 }
 
-// broadcastAll sends all events at the chosen pace and waits until all are delivered.
-func (r *run) broadcastAll(a *audience, b broadcaster, token uint64) error {
-	start := r.w.now()
-	for i := range r.o.Events {
+// knowFrame tells the floor how long the server's frames are.
+func (s *fanoutStep) knowFrame(from *fanoutSide, bytes int) {
+	for _, side := range s.sides {
+		if from != s.sides[0] || side.floor == nil {
+			continue
+		}
+		if side.floor.frameBytes == 0 {
+			s.run.report.figure("frame on the wire", float64(bytes), "B")
+		}
+		side.floor.frameBytes = bytes
+	}
+}
+
+// broadcast sends all events at the chosen pace and waits until all are delivered.
+func (s *fanoutStep) broadcast(a *audience, b broadcaster) error {
+	r, start := s.run, s.w.now()
+	for i := range s.events {
 		due := r.w.now()
-		switch r.o.Pacing {
-		case pacingInterval:
+		if r.o.Pacing == pacingInterval {
 			due = start + int64(i)*int64(r.o.Interval)
 			if err := r.w.sleep(r.ctx, due); err != nil {
 				return err
 			}
-		case pacingLockstep, pacingBurst:
-		default:
-			return fmt.Errorf("bench: pacing %q: want %s, %s or %s", r.o.Pacing, pacingLockstep, pacingBurst, pacingInterval)
 		}
-		if err := b.broadcast(r, payload{token, uint64(i + 1), due}); err != nil {
+		if err := b.broadcast(r, a.roster.event(a.roster.Base, uint64(i+1), due, r.o.PayloadBytes)); err != nil {
 			return err
 		}
 		if r.o.Pacing == pacingLockstep {
-			if err := r.delivered(a, int64(i+1)*int64(r.o.Streams)); err != nil {
+			if err := r.delivered(a, int64(i+1)*int64(s.streams)); err != nil {
 				return err
 			}
 		}
+		r.step(int64(i + 1))
 	}
-	return r.delivered(a, int64(r.o.Events)*int64(r.o.Streams))
+	return r.delivered(a, int64(s.events)*int64(s.streams))
 }

@@ -101,7 +101,9 @@ func runHandover(r *run) error {
 		return err
 	}
 	h.counts, h.closed, h.audience.delivered = [visitKinds]int64{}, 0, 0
+	r.phase("connections", int64(r.o.Connections))
 	for left := r.o.Connections; left > 0; left -= r.o.Streams {
+		r.step(int64(r.o.Connections - left))
 		if err := h.wave(min(left, r.o.Streams)); err != nil {
 			return err
 		}

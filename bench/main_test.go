@@ -21,6 +21,13 @@ var built struct {
 const liarWord = "liar"
 
 func TestMain(m *testing.M) {
+	if status, worker := WorkerMain(os.Args[1:]); worker {
+		os.Exit(status)
+	}
+	if len(os.Args) == 4 && os.Args[1] == foreignWord {
+		fmt.Fprintln(os.Stderr, serveForeign(os.Args[2], os.Args[3]))
+		os.Exit(1)
+	}
 	if len(os.Args) == 4 && os.Args[1] == liarWord {
 		fmt.Fprintln(os.Stderr, lie(os.Args[2], os.Args[3]))
 		os.Exit(1)
@@ -37,7 +44,7 @@ func testMain(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	ctx := context.Background()
-	if built.peer, err = BuildPeer(ctx, dir); err != nil {
+	if built.peer, err = Peers()[0].Build(ctx, dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

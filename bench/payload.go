@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -100,8 +101,45 @@ func decimal(b []byte) (uint64, bool) {
 	return n, true
 }
 
-// eventID is an ID as the server writes it, "a-b". It is ordered by a, then b.
-type eventID struct{ a, b uint64 }
+// findPayload finds the first payload in data that may be wrapped, say in JSON: from its
+// token to the end of its padding. rest is what follows it. found is false when there is
+// none: a ping, a greeting. A payload that runs on into something else is errPayload.
+func findPayload(data []byte) (p payload, rest []byte, found bool, err error) {
+	for from := 0; ; {
+		space := bytes.IndexByte(data[from:], ' ')
+		if space < 0 {
+			return p, nil, false, nil
+		}
+		start := from + space - tokenDigits
+		from += space + 1
+		if start < 0 || len(data)-start < payloadBytesMin {
+			continue
+		}
+		if p, err = parsePayload(data[start : start+payloadBytesMin]); err != nil {
+			continue
+		}
+		end := start + payloadBytesMin
+		for end < len(data) && data[end] == paddingByte(end-start) {
+			end++
+		}
+		if start > 0 && !wraps(data[start-1]) || end < len(data) && !wraps(data[end]) {
+			return p, nil, false, errPayload
+		}
+		return p, data[end:], true, nil
+	}
+}
+
+// wraps says whether a byte may stand beside a payload: a quote, a bracket and the like.
+func wraps(c byte) bool {
+	return c > ' ' && c < 0x7f && !(c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z')
+}
+
+// eventID is an ID as throng writes it, "a-b", ordered by a, then b; or an opaque one,
+// which has no order.
+type eventID struct {
+	a, b   uint64
+	opaque *[]byte // nil: "a-b"
+}
 
 // parseID reads "a-b".
 func parseID(p []byte) (eventID, bool) {
@@ -109,7 +147,7 @@ func parseID(p []byte) (eventID, bool) {
 		if c == '-' {
 			a, ok := decimal(p[:i])
 			b, ok2 := decimal(p[i+1:])
-			return eventID{a, b}, ok && ok2
+			return eventID{a: a, b: b}, ok && ok2
 		}
 	}
 	return eventID{}, false
@@ -117,6 +155,18 @@ func parseID(p []byte) (eventID, bool) {
 
 func (d eventID) less(o eventID) bool { return d.a < o.a || d.a == o.a && d.b < o.b }
 
+// setOpaque keeps a copy of an opaque ID, in the memory of the one before.
+func (d *eventID) setOpaque(id []byte) {
+	if d.opaque == nil {
+		d.opaque = new([]byte)
+	}
+	*d.opaque = append((*d.opaque)[:0], id...)
+}
+
+// String is what a client sends as Last-Event-ID.
 func (d eventID) String() string {
+	if d.opaque != nil {
+		return string(*d.opaque)
+	}
 	return strconv.FormatUint(d.a, 10) + "-" + strconv.FormatUint(d.b, 10)
 }

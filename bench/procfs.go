@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,12 +17,49 @@ type proc int
 
 func (p proc) file(name string) string { return filepath.Join("/proc", strconv.Itoa(int(p)), name) }
 
-// cpu is the time the process has spent on processors, in nanoseconds: the sum of
-// sum_exec_runtime (first field of /proc/PID/task/*/schedstat) over the threads that
-// live. A thread that has ended takes its share along; Go's and the floor's do not end.
-// The scheduler updates a running thread's share at ticks, so the error is at most one
-// tick a processor.
+// cpu is the time the process has spent on processors: the sum of sum_exec_runtime
+// (first field of /proc/PID/task/*/schedstat) over the threads that live. The scheduler
+// updates a running thread's share at ticks, so the error is at most one tick a processor.
+// A thread that has ended, as those of io_uring do, takes its share along: where utime and
+// stime of the process, which keep it and count in hundredths of a second, say more, they
+// are taken.
 func (p proc) cpu() (time.Duration, error) {
+	threads, err := p.threadsCPU()
+	if err != nil {
+		return 0, err
+	}
+	after, err := p.stat()
+	if err != nil {
+		return 0, err
+	}
+	const utime, stime = 11, 12 // after the name
+	var ticks int64
+	for _, i := range []int{utime, stime} {
+		n, err := strconv.ParseInt(after[i], 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("bench: stat of process %d: %w", p, err)
+		}
+		ticks += n
+	}
+	return max(threads, time.Duration(ticks)*machineTick), nil
+}
+
+// stat is the fields of /proc/PID/stat from the state on: those before are the number and
+// the name, which may hold anything.
+func (p proc) stat() ([]string, error) {
+	b, err := os.ReadFile(p.file("stat"))
+	if err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	const fieldsMin = 20
+	after := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	if len(after) < fieldsMin {
+		return nil, fmt.Errorf("bench: stat of process %d: %.100q", p, b)
+	}
+	return after, nil
+}
+
+func (p proc) threadsCPU() (time.Duration, error) {
 	files, err := filepath.Glob(p.file("task/*/schedstat"))
 	if err != nil || len(files) == 0 {
 		return 0, fmt.Errorf("bench: no schedstat of process %d: %v", p, err)
@@ -83,7 +121,7 @@ type settleRule struct {
 var rssSettled = settleRule{Change: 0.005, Window: 5 * time.Second, Limit: time.Minute}
 
 // settledRSS waits by the rule, serving the swarm meanwhile. settled is false at the limit.
-func settledRSS(ctx context.Context, w *swarm, p proc, rule settleRule) (bytes int64, settled bool, err error) {
+func settledRSS(ctx context.Context, w *swarm, p interface{ rss() (int64, error) }, rule settleRule) (bytes int64, settled bool, err error) {
 	const step = 10 // samples a window
 	start := w.now()
 	var window []int64

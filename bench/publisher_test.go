@@ -8,20 +8,20 @@ import (
 func TestParseReply_WholeAndPartial(t *testing.T) {
 	const reply = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n{\"id\":\"1-2\"}"
 	for n := range len(reply) {
-		if used, _, err := parseReply([]byte(reply[:n])); used != 0 || err != nil {
+		if used, _, err := throngDialect.parseReply([]byte(reply[:n])); used != 0 || err != nil {
 			t.Fatalf("%d bytes: used %d, %v", n, used, err)
 		}
 	}
-	used, status, err := parseReply([]byte(reply + "HTTP"))
-	if used != len(reply) || status != 200 || err != nil {
-		t.Errorf("used %d, status %d, %v", used, status, err)
+	used, a, err := throngDialect.parseReply([]byte(reply + "HTTP"))
+	if used != len(reply) || a.status != 200 || err != nil {
+		t.Errorf("used %d, status %d, %v", used, a.status, err)
 	}
 }
 
 func TestParseReply_Refusal(t *testing.T) {
 	const reply = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 2\r\n\r\n{}"
-	if used, status, err := parseReply([]byte(reply)); used != len(reply) || status != 503 || err != nil {
-		t.Errorf("used %d, status %d, %v", used, status, err)
+	if used, a, err := throngDialect.parseReply([]byte(reply)); used != len(reply) || a.status != 503 || err != nil {
+		t.Errorf("used %d, status %d, %v", used, a.status, err)
 	}
 }
 
@@ -34,7 +34,7 @@ func TestParseReply_NotAnAnswer(t *testing.T) {
 		"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{\"id\":\"x\"}",
 		string(make([]byte, replyHeadMax+1)),
 	} {
-		if _, _, err := parseReply([]byte(reply)); !errors.Is(err, errReply) {
+		if _, _, err := throngDialect.parseReply([]byte(reply)); !errors.Is(err, errReply) {
 			t.Errorf("%.60q: %v", reply, err)
 		}
 	}

@@ -1,139 +1,201 @@
 package bench
 
 import (
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"time"
 )
 
-// Environment is what a number depends on and a reader cannot see: env.json of a record.
-type Environment struct {
-	Time         time.Time         `json:"time"`
-	Kernel       string            `json:"kernel"`
-	CPU          string            `json:"cpu"`
-	Cores        int               `json:"cores"`
-	MemoryBytes  int64             `json:"memoryBytes"`
-	OpenFiles    string            `json:"openFiles"` // soft and hard limit
-	Sysctls      map[string]string `json:"sysctls"`
-	Go           string            `json:"go"`
-	Commit       string            `json:"commit"` // empty outside a repository
-	Dirty        bool              `json:"dirty"`  // the tree had changes
-	ServerSHA256 string            `json:"serverSHA256"`
+// Record is a directory that keeps a measurement: env.json and command.txt, and of a run
+// report.json and histograms.hlog. Several runs have a directory each, run-1, run-2 …,
+// beside summary.json. A record is never changed. One goroutine at a time may use it.
+type Record struct {
+	dir     string
+	env     Environment
+	command []string
+	runs    int // that are planned
+	added   int
 }
 
-// recordedSysctls are the kernel settings that move these numbers.
-var recordedSysctls = []string{
-	"net.core.somaxconn", "net.core.rmem_max", "net.core.wmem_max", "net.core.netdev_max_backlog",
-	"net.ipv4.ip_local_port_range", "net.ipv4.tcp_max_syn_backlog", "net.ipv4.tcp_mem",
-	"net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem", "net.ipv4.tcp_tw_reuse", "net.ipv4.tcp_congestion_control",
-	"net.ipv4.tcp_notsent_lowat", "fs.nr_open", "fs.file-max", "vm.overcommit_memory",
+// Files of a record.
+const (
+	fileEnvironment = "env.json"
+	fileCommand     = "command.txt"
+	fileReport      = "report.json"
+	fileSummary     = "summary.json"
+	fileHistograms  = "histograms.hlog"
+	directoryRun    = "run-"
+)
+
+// NewRecord prepares a record of a number of runs. Nothing is written before the first
+// run is added, but a directory that is already there is refused at once.
+func NewRecord(dir string, env Environment, command []string, runs int) (*Record, error) {
+	if _, err := os.Lstat(dir); err == nil {
+		return nil, fmt.Errorf("%s is already there; a record is never written over", dir)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return &Record{dir: dir, env: env, command: command, runs: runs}, nil
 }
 
-// ReadEnvironment describes this machine and the server binary. What cannot be read
-// stays empty.
-func ReadEnvironment(ctx context.Context, server []string) Environment {
-	e := Environment{
-		Time: time.Now(), Cores: runtime.NumCPU(), Go: runtime.Version(),
-		Kernel:  sysctl("kernel.osrelease") + " " + sysctl("kernel.version"),
-		CPU:     lineOf("/proc/cpuinfo", "model name"),
-		Sysctls: make(map[string]string),
-	}
-	if kB, err := field("/proc/meminfo", "MemTotal:"); err == nil {
-		e.MemoryBytes = kB << 10
-	}
-	e.OpenFiles = strings.Join(strings.Fields(lineOf("/proc/self/limits", "Max open files")), " ")
-	for _, name := range recordedSysctls {
-		e.Sysctls[name] = sysctl(name)
-	}
-	e.Commit = output(ctx, "git", "rev-parse", "HEAD")
-	e.Dirty = output(ctx, "git", "status", "--porcelain") != ""
-	if len(server) > 0 {
-		e.ServerSHA256 = fileHash(server[0])
-	}
-	return e
-}
-
-func sysctl(name string) string {
-	b, err := os.ReadFile("/proc/sys/" + strings.ReplaceAll(name, ".", "/"))
-	if err != nil {
-		return ""
-	}
-	return strings.Join(strings.Fields(string(b)), " ")
-}
-
-// lineOf is the rest of the first line that starts with a word, without the colon.
-func lineOf(file, word string) string {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return ""
-	}
-	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, word); ok {
-			return strings.TrimLeft(strings.TrimSpace(rest), ": \t")
+// Add writes the next run.
+func (r *Record) Add(rep Report) error {
+	if r.added++; r.added == 1 {
+		if err := r.begin(); err != nil {
+			return err
 		}
 	}
-	return ""
+	dir := r.dir
+	if r.runs > 1 {
+		dir = filepath.Join(dir, fmt.Sprint(directoryRun, r.added))
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	if err := writeJSON(filepath.Join(dir, fileReport), rep); err != nil {
+		return err
+	}
+	if len(rep.Latencies) == 0 {
+		return nil
+	}
+	text, err := histogramLog(rep)
+	if err != nil {
+		return err
+	}
+	return writeNew(filepath.Join(dir, fileHistograms), text)
 }
 
-func output(ctx context.Context, argv ...string) string {
-	b, err := exec.CommandContext(ctx, argv[0], argv[1:]...).Output()
-	if err != nil {
-		return ""
+func (r *Record) begin() error { return writeSetting(r.dir, r.env, r.command) }
+
+func writeSetting(dir string, env Environment, command []string) error {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
 	}
-	return strings.TrimSpace(string(b))
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	if err := writeJSON(filepath.Join(dir, fileEnvironment), env); err != nil {
+		return err
+	}
+	return writeNew(filepath.Join(dir, fileCommand), []byte(shellLine(command)+"\n"))
 }
 
-func fileHash(path string) string {
-	f, err := os.Open(path)
-	if err != nil {
-		return ""
+// WriteSetting makes a record of something that is no scenario: env.json and command.txt
+// as everywhere, and one file of its own. The directory must not be there.
+func WriteSetting(dir string, env Environment, command []string, file string, body []byte) error {
+	if err := writeSetting(dir, env, command); err != nil {
+		return err
 	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return ""
-	}
-	return hex.EncodeToString(h.Sum(nil))
+	return writeNew(filepath.Join(dir, file), body)
 }
 
-// WriteRecord writes env.json, command.txt and report.json to dir, which it makes. A
-// record that is already there is an error: records are never changed.
-func WriteRecord(dir string, e Environment, command []string, rep Report) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("bench: %w", err)
+// ReadSetting reads what every record has.
+func ReadSetting(dir string) (env Environment, command string, err error) {
+	if err := readJSON(filepath.Join(dir, fileEnvironment), &env); err != nil {
+		return env, "", err
 	}
-	env, err := json.MarshalIndent(e, "", "  ")
+	line, err := os.ReadFile(filepath.Join(dir, fileCommand))
+	return env, strings.TrimSpace(string(line)), err
+}
+
+// Finish writes the summary of several runs.
+func (r *Record) Finish(s Summary) error {
+	if r.runs == 1 {
+		return nil
+	}
+	return writeJSON(filepath.Join(r.dir, fileSummary), s)
+}
+
+func writeJSON(path string, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
-		return fmt.Errorf("bench: %w", err)
+		return err
 	}
-	report, err := json.MarshalIndent(rep, "", "  ")
+	return writeNew(path, append(b, '\n'))
+}
+
+// writeNew writes a file that must not be there.
+func writeNew(path string, body []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
-		return fmt.Errorf("bench: %w", err)
+		return err
 	}
-	files := []struct {
-		name string
-		body []byte
-	}{
-		{"env.json", env}, {"command.txt", fmt.Appendf(nil, "%q", command)}, {"report.json", report},
+	_, err = f.Write(body)
+	return errors.Join(err, f.Close())
+}
+
+// shellLine is a command as a shell reads it.
+func shellLine(argv []string) string {
+	words := make([]string, len(argv))
+	for i, w := range argv {
+		if words[i] = w; w == "" || strings.ContainsAny(w, " \t\n'\"\\$`&|;<>()*?[]{}#~!") {
+			words[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
 	}
-	for _, file := range files {
-		f, err := os.OpenFile(filepath.Join(dir, file.name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	return strings.Join(words, " ")
+}
+
+// Recorded is a record as it was read.
+type Recorded struct {
+	Environment Environment
+	Command     string
+	Reports     []Report // one for each run, with their histograms
+}
+
+// ReadRecord reads the record in a directory. A file that is missing or does not fit the
+// others is an error.
+func ReadRecord(dir string) (Recorded, error) {
+	var r Recorded
+	var err error
+	if r.Environment, r.Command, err = ReadSetting(dir); err != nil {
+		return r, err
+	}
+	if _, err := os.Stat(filepath.Join(dir, fileReport)); err == nil {
+		return r, r.read(dir)
+	}
+	var s Summary
+	if err := readJSON(filepath.Join(dir, fileSummary), &s); err != nil {
+		return r, err
+	}
+	for i := range s.Runs {
+		if err := r.read(filepath.Join(dir, fmt.Sprint(directoryRun, i+1))); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+// read adds the run in dir.
+func (r *Recorded) read(dir string) error {
+	var rep Report
+	if err := readJSON(filepath.Join(dir, fileReport), &rep); err != nil {
+		return err
+	}
+	if len(rep.Latencies) > 0 {
+		path := filepath.Join(dir, fileHistograms)
+		text, err := os.ReadFile(path)
+		if err == nil {
+			err = readHistograms(text, rep.Latencies)
+		}
 		if err != nil {
-			return fmt.Errorf("bench: %w", err)
+			return fmt.Errorf("%s: %w", path, err)
 		}
-		_, err = f.Write(append(file.body, '\n'))
-		if err2 := f.Close(); err != nil || err2 != nil {
-			return fmt.Errorf("bench: %s: %v, %v", file.name, err, err2)
-		}
+	}
+	r.Reports = append(r.Reports, rep)
+	return nil
+}
+
+func readJSON(path string, into any) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, into); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil
 }

@@ -2,10 +2,11 @@ package bench
 
 import (
 	"fmt"
-	"io"
+	"math"
 	"slices"
-	"text/tabwriter"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
@@ -18,6 +19,8 @@ type Report struct {
 	Options     Options      `json:"options"`
 	Figures     []Figure     `json:"figures"`
 	Comparisons []Comparison `json:"comparisons,omitempty"`
+	Latencies   []Latency    `json:"latencies,omitempty"`
+	Series      []Series     `json:"series,omitempty"`
 	Checks      []Check      `json:"checks"`
 	Notes       []string     `json:"notes,omitempty"`
 }
@@ -61,17 +64,91 @@ func (r *Report) OK() bool {
 	return len(r.Checks) > 0 && !slices.ContainsFunc(r.Checks, func(c Check) bool { return !c.OK })
 }
 
+// Key names a comparison among those of a report: "NAME, A over B".
+func (c *Comparison) Key() string { return c.Name + ", " + c.SideA + " over " + c.SideB }
+
+// Value is the figure of that name, or the median ratio of the comparison with that key.
+func (r *Report) Value(name string) (value float64, unit string, known bool) {
+	for _, f := range r.Figures {
+		if f.Name == name {
+			return f.Value, f.Unit, true
+		}
+	}
+	for _, c := range r.Comparisons {
+		if c.Key() == name {
+			return c.Median, ratioUnit, true
+		}
+	}
+	return 0, "", false
+}
+
+// ratioUnit is the unit of a comparison.
+const ratioUnit = "ratio"
+
+// figure adds a number. One that has no value, because it was divided by nothing, is NaN
+// here and left out at the end of the run.
 func (r *Report) figure(name string, value float64, unit string) {
+	if math.IsInf(value, 0) {
+		value = math.NaN()
+	}
 	r.Figures = append(r.Figures, Figure{name, value, unit})
 }
 
-// latency adds the percentiles of a histogram of nanoseconds.
-func (r *Report) latency(name string, h *hdrhistogram.Histogram) {
-	r.figure(name+", count", float64(h.TotalCount()), "")
-	for _, q := range []float64{50, 90, 99, 99.9} {
-		r.figure(fmt.Sprintf("%s, p%v", name, q), float64(h.ValueAtQuantile(q))/1e3, "us")
+// Latency is one distribution of durations.
+type Latency struct {
+	Name string `json:"name"`
+	Tag  string `json:"tag"` // names it in the histogram log of a record
+
+	histogram *hdrhistogram.Histogram // nanoseconds
+}
+
+// reportedPercentiles of a Latency become figures, between count and greatest value.
+var reportedPercentiles = []float64{50, 90, 99, 99.9, 99.99}
+
+func percentileName(q float64) string { return fmt.Sprint("p", q) }
+
+// figures names the figures of a latency in their order.
+func (l *Latency) figures() []string {
+	names := []string{l.Name + ", count"}
+	for _, q := range reportedPercentiles {
+		names = append(names, l.Name+", "+percentileName(q))
 	}
-	r.figure(name+", max", float64(h.Max())/1e3, "us")
+	return append(names, l.Name+", max")
+}
+
+// latency adds the percentiles of a histogram of nanoseconds and keeps a copy of it.
+func (r *Report) latency(name string, h *hdrhistogram.Histogram) {
+	l := Latency{name, tag(name), h.Clone()}
+	for n := 2; slices.ContainsFunc(r.Latencies, func(o Latency) bool { return o.Tag == l.Tag }); n++ {
+		l.Tag = fmt.Sprint(tag(name), "-", n)
+	}
+	r.Latencies = append(r.Latencies, l)
+	r.Figures = append(r.Figures, l.measured()...)
+}
+
+// measured gives the figures of a latency, from its histogram.
+func (l *Latency) measured() (all []Figure) {
+	h := l.histogram
+	values := []float64{float64(h.TotalCount())}
+	for _, q := range reportedPercentiles {
+		values = append(values, float64(h.ValueAtQuantile(q))/1e3)
+	}
+	values = append(values, float64(h.Max())/1e3)
+	for i, name := range l.figures() {
+		f := Figure{name, values[i], "us"}
+		if i == 0 {
+			f.Unit = ""
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+// tag is a name without what a histogram log gives a meaning of its own: words joined
+// by dashes.
+func tag(name string) string {
+	words := strings.FieldsFunc(strings.ToLower(name), func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) })
+	return strings.Join(words, "-")
 }
 
 // check adds a count that must be exact.
@@ -124,43 +201,4 @@ func median(v []float64) float64 {
 		return 0
 	}
 	return (s[(n-1)/2] + s[n/2]) / 2
-}
-
-// Print writes the report as tables for a person.
-func (r *Report) Print(out io.Writer) error {
-	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "%s, %.1f s\n\n", r.Scenario, r.Seconds)
-	for _, f := range r.Figures {
-		fmt.Fprintf(t, "%s\t%s\t%s\n", f.Name, number(f.Value), f.Unit)
-	}
-	for _, c := range r.Comparisons {
-		fmt.Fprintf(t, "\n%s\t%s, %s\t%s, %s\tratio\n", c.Name, c.SideA, c.Unit, c.SideB, c.Unit)
-		for i, p := range c.Pairs {
-			fmt.Fprintf(t, "pair %d\t%s\t%s\t%.3f\n", i+1, number(p.A), number(p.B), p.Ratio)
-		}
-		fmt.Fprintf(t, "median\t\t\t%.3f\nmin to max\t\t\t%.3f to %.3f\n", c.Median, c.Min, c.Max)
-	}
-	fmt.Fprint(t, "\ncheck\twant\tgot\t\n")
-	for _, c := range r.Checks {
-		verdict := "ok"
-		if !c.OK {
-			verdict = "WRONG"
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", c.Name, c.Want, c.Got, verdict)
-	}
-	for _, n := range r.Notes {
-		fmt.Fprintf(t, "note: %s\n", n)
-	}
-	return t.Flush()
-}
-
-// number prints whole numbers whole and others with what matters.
-func number(v float64) string {
-	if v == float64(int64(v)) {
-		return fmt.Sprint(int64(v))
-	}
-	if v > 100 || v < -100 {
-		return fmt.Sprintf("%.0f", v)
-	}
-	return fmt.Sprintf("%.3f", v)
 }

@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"bytes"
 	"strings"
 	"testing"
 )
@@ -41,14 +40,11 @@ func TestReport_PrintTellsWhatIsWrong(t *testing.T) {
 	r.compare("cost", "us", "them", "ns", []float64{300.4}, []float64{100})
 	r.check("events", 3, 2)
 	r.note("seed %d", 5)
-	var out bytes.Buffer
-	if err := r.Print(&out); err != nil {
-		t.Fatal(err)
-	}
-	got := strings.Join(strings.Fields(out.String()), " ")
-	for _, want := range []string{"whole 12 B", "broken 1.500 B", "pair 1 300 100 3.004", "events 3 2 WRONG", "note: seed 5"} {
+	out := r.Print()
+	got := strings.Join(strings.Fields(out), " ")
+	for _, want := range []string{"whole 12 B", "broken 1.50 B", "turn 1 300 100", "ratio to each, median 3.004", "events 3 2 WRONG", "note: seed 5"} {
 		if !strings.Contains(got, want) {
-			t.Errorf("no %q in\n%s", want, out.String())
+			t.Errorf("no %q in\n%s", want, out)
 		}
 	}
 }

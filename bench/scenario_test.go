@@ -13,7 +13,7 @@ func small(server []string) Options {
 	return Options{
 		Server: server, Streams: 50, StreamsLow: 20, Connections: 200, Events: 30, Pairs: 2,
 		Interval: 2 * time.Millisecond, Duration: 200 * time.Millisecond,
-		Settle: settleRule{Change: 0.5, Window: 50 * time.Millisecond, Limit: time.Second},
+		window: 20 * time.Millisecond, Settle: settleRule{Change: 0.5, Window: 50 * time.Millisecond, Limit: time.Second},
 	}
 }
 
@@ -67,7 +67,7 @@ func TestFanout_SmallAtEveryPace(t *testing.T) {
 		if got := checked(t, r, "events delivered by the floor"); got != "1500" {
 			t.Errorf("%s: %s events of the floor", pacing, got)
 		}
-		if len(r.Comparisons) != 2 || len(r.Comparisons[0].Pairs) != 2 {
+		if len(r.Comparisons) != 4 || len(r.Comparisons[0].Pairs) != 2 {
 			t.Errorf("%s: %+v", pacing, r.Comparisons)
 		}
 	}
@@ -85,9 +85,9 @@ func TestFanout_UnknownPace(t *testing.T) {
 func TestDevice_Small(t *testing.T) {
 	t.Parallel()
 	o := small(built.peer)
-	o.Peer = built.peer
+	o.Peers = []PeerSpec{{"net/http", built.peer, Wire{}}, {"foreign", foreignServer("honest"), foreignWire}}
 	r := runs(t, device, o)
-	if len(r.Comparisons) != len(deviceVariants) || len(r.Comparisons[0].Pairs) != 2 {
+	if len(r.Comparisons) != 2*len(deviceVariants)*len(o.Peers) || len(r.Comparisons[0].Pairs) != 2 {
 		t.Errorf("%+v", r.Comparisons)
 	}
 }

@@ -66,7 +66,7 @@ func runStall(r *run) error {
 		for turn := range 2 {
 			side := (turn + pair) % 2 // A B B A …: neither side is always the first
 			stalled := r.o.Stalled * (1 - side)
-			r.logf("stall: pair %d of %d, %d stalled", pair+1, r.o.Pairs, stalled)
+			r.phase(fmt.Sprintf("pair %d of %d, %d stalled", pair+1, r.o.Pairs, stalled), int64(r.o.Events))
 			token++
 			s := &stallPhase{run: r, t: t, p: p, token: token, audience: r.audience(t)}
 			if err := s.measure(stalled, pair == r.o.Pairs-1); err != nil {
@@ -118,7 +118,9 @@ func (s *stallPhase) measure(stalled int, last bool) error {
 	side := fmt.Sprintf("%d stalled", stalled)
 	if last {
 		s.report.latency("others, due to delivery, "+side, a.lag)
-		s.report.figure("VmRSS growth in the phase, "+side, float64(s.maxRSS-s.baseRSS)/1024, "KiB")
+		if s.t.family != nil {
+			s.report.figure("VmRSS growth in the phase, "+side, float64(s.maxRSS-s.baseRSS)/1024, "KiB")
+		}
 		s.report.figure("kernel socket memory, greatest, "+side, float64(s.maxKernel)/1024, "KiB")
 		s.report.figure("kernel socket memory, before, "+side, float64(s.baseKernel)/1024, "KiB")
 	}
@@ -182,6 +184,7 @@ func (s *stallPhase) broadcast() error {
 		if err := s.p.publish(s.ctx, e); err != nil {
 			return err
 		}
+		s.step(int64(i + 1))
 		if s.w.now() >= sampleAt {
 			if err := s.sample(); err != nil {
 				return err

@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -33,110 +32,9 @@ type stream struct {
 	delivered uint64
 }
 
-// audience is the streams of one part of a scenario and what they have counted together.
-type audience struct {
-	swarm  *swarm
-	target target
-	exact  bool // a gap is a fault
-
-	streams   []*stream
-	attached  int
-	delivered int64
-	bytes     int64
-	gaps      int
-	closed    int // by the server
-
-	lag       *hdrhistogram.Histogram // due to delivery, ns; nil: not recorded
-	firstByte *hdrhistogram.Histogram // connect to first byte, ns; nil: not recorded
-	onGone    func(s *stream, err error)
-	onEvent   func(s *stream, p payload)
-}
-
 // newHistogram holds 1 ns to 10 minutes with three significant digits.
 func newHistogram() *hdrhistogram.Histogram {
 	return hdrhistogram.New(1, int64(10*time.Minute), 3)
-}
-
-// subscription describes one stream to open.
-type subscription struct {
-	ns, topic string
-	token     uint64
-	seq       uint64 // of the last event before; see stream.any
-	any       bool
-	lastID    string // Last-Event-ID; empty: live
-	dial      dial
-}
-
-// request is the HTTP request of a subscription.
-func (b subscription) request(t target) []byte {
-	p := fmt.Appendf(nil, "GET /events?ns=%s&topic=%s HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\n", b.ns, b.topic, t.addr)
-	if b.lastID != "" {
-		p = fmt.Appendf(p, "Last-Event-ID: %s\r\n", b.lastID)
-	}
-	return append(p, "\r\n"...)
-}
-
-// open starts one stream.
-func (a *audience) open(b subscription) (*stream, error) {
-	return a.openWith(b, b.request(a.target))
-}
-
-// openWith starts one stream with a request of the caller's own making.
-func (a *audience) openWith(b subscription, request []byte) (*stream, error) {
-	s := &stream{audience: a, token: b.token, seq: b.seq, any: b.any, dialed: a.swarm.now()}
-	if b.dial.target = a.target.addr; b.lastID != "" {
-		s.lastID, _ = parseID([]byte(b.lastID))
-	}
-	var err error
-	if s.conn, err = a.swarm.connect(s, b.dial, request); err != nil {
-		return nil, err
-	}
-	a.streams = append(a.streams, s)
-	return s, nil
-}
-
-// connectsMax bounds the streams that are connected and not attached yet: well below
-// any accept queue, so that no SYN is dropped and retried a second later.
-const connectsMax = 256
-
-// attachLimit is how long the opening of all streams may take.
-const attachLimit = 2 * time.Minute
-
-// openAll opens n streams and waits until each has got its point of attachment.
-func (a *audience) openAll(ctx context.Context, n int, sub func(i int) subscription) error {
-	base, want := a.attached, a.attached+n
-	for i := range n {
-		if _, err := a.open(sub(i)); err != nil {
-			return err
-		}
-		if i+1-(a.attached-base) >= connectsMax {
-			err := a.swarm.until(ctx, "streams attach", attachLimit, func() bool {
-				return i+1-(a.attached-base) < connectsMax/2 || a.closed > 0
-			})
-			if err != nil {
-				return fmt.Errorf("%w (%d of %d attached)", err, a.attached, want)
-			}
-		}
-		if a.closed > 0 {
-			break
-		}
-	}
-	err := a.swarm.until(ctx, "streams attach", attachLimit, func() bool { return a.attached == want || a.closed > 0 })
-	if err != nil {
-		return fmt.Errorf("%w (%d of %d attached)", err, a.attached, want)
-	}
-	if a.closed > 0 {
-		return fmt.Errorf("bench: %s closed %d streams while %d were opened: %q", a.target.name, a.closed, n, a.swarm.faults)
-	}
-	return nil
-}
-
-// closeAll closes all streams of the audience.
-func (a *audience) closeAll() {
-	for _, s := range a.streams {
-		s.conn.close()
-	}
-	a.streams = nil
 }
 
 // received implements handler.
@@ -150,10 +48,34 @@ func (s *stream) received(c *conn, p []byte) error {
 			record(a.firstByte, s.now-s.dialed)
 		}
 	}
-	if err := s.scan.feed(p, s); err != nil {
+	err := s.scan.feed(p, s)
+	if s.scan.loose && s.scan.body && !s.attached {
+		s.attach()
+	}
+	switch {
+	case err == errEnded:
+		c.lost(io.EOF)
+	case err != nil:
 		return fmt.Errorf("%s: token %016x after event %d (%v): %w", a.target.name, s.token, s.seq, s.lastID, err)
 	}
 	return nil
+}
+
+func (s *stream) attach() {
+	a := s.audience
+	s.attached = true
+	a.attached++
+	if a.live != nil && a.broken > 0 {
+		record(a.live, s.now-a.broken)
+	}
+}
+
+// resumeID is the Last-Event-ID with which the stream goes on; empty if it has none yet.
+func (s *stream) resumeID() string {
+	if s.lastID == (eventID{}) {
+		return ""
+	}
+	return s.lastID.String()
 }
 
 var (
@@ -167,6 +89,9 @@ var (
 
 // frame implements frameSink: it verifies one block.
 func (s *stream) frame(f frame) error {
+	if s.scan.loose {
+		return s.looseFrame(f)
+	}
 	a := s.audience
 	if f.id != nil {
 		id, ok := parseID(f.id)
@@ -178,8 +103,7 @@ func (s *stream) frame(f frame) error {
 	switch {
 	case f.data == nil:
 		if f.id != nil && !s.attached {
-			s.attached = true
-			a.attached++
+			s.attach()
 		}
 		return nil
 	case f.id == nil:
@@ -192,15 +116,42 @@ func (s *stream) frame(f frame) error {
 		}
 		return nil
 	}
-	return s.event(f)
+	p, err := parsePayload(f.data)
+	if err != nil {
+		return fmt.Errorf("%w: %.200q", err, f.data)
+	}
+	return s.event(p)
 }
 
-func (s *stream) event(f frame) error {
+// looseFrame verifies a block of any server's: what its data says, since its ID has no
+// order and data may be what the server says on its own account.
+func (s *stream) looseFrame(f frame) error {
+	if f.id != nil {
+		s.lastID.setOpaque(f.id)
+	}
+	for data := f.data; len(data) > 0; {
+		p, rest, found, err := findPayload(data)
+		switch {
+		case err != nil:
+			return fmt.Errorf("%w: %.200q", err, data)
+		case !found && len(data) == len(f.data):
+			s.audience.unknown++
+			return nil
+		case !found:
+			return nil
+		}
+		if err := s.event(p); err != nil {
+			return err
+		}
+		data = rest
+	}
+	return nil
+}
+
+// event verifies one event.
+func (s *stream) event(p payload) error {
 	a := s.audience
-	p, err := parsePayload(f.data)
 	switch {
-	case err != nil:
-		return fmt.Errorf("%w: %.200q", err, f.data)
 	case p.token != s.token:
 		return fmt.Errorf("%w: %016x", errToken, p.token)
 	case s.any:

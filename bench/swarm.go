@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"time"
 
@@ -30,27 +29,12 @@ type swarm struct {
 
 	faults     []string // the first faultsKept
 	faultCount int
+	failed     error // nothing that is waited for will come any more
 }
 
-// handler owns one connection of a swarm.
-type handler interface {
-	// received gets every read; p is valid during the call. An error is a fault: the
-	// server said what it must not say. It is noted, and gone is told errFault.
-	received(c *conn, p []byte) error
-	// gone tells that the peer closed (io.EOF) or that the connection failed. It is
-	// not called for the closings of the owner.
-	gone(c *conn, err error)
-}
-
-// conn is one connection. A closed one is never used again.
-type conn struct {
-	swarm     *swarm
-	owner     handler
-	fd        int
-	slot, gen uint32
-	out       []byte // what the socket did not take yet
-	deaf      bool   // never read
-}
+// idler is what a wait has to do meanwhile: it serves the swarm itself, until the
+// deadline at the latest.
+type idler func(deadline int64) error
 
 // errFault is the end of a connection whose owner found a fault, which has been noted.
 var errFault = errors.New("bench: a fault of the server")
@@ -62,7 +46,8 @@ const (
 	turnMax = 100 * time.Millisecond
 )
 
-// newSwarm makes an empty swarm that connects from 127.0.0.1 to 127.0.0.sources in turn.
+// newSwarm makes an empty swarm that connects from 127.0.0.1 to 127.0.0.sources in turn,
+// where the target is on this machine.
 func newSwarm(epoch time.Time, sources int) (*swarm, error) {
 	e, err := sock.NewEpoll(epoch)
 	if err != nil {
@@ -95,14 +80,31 @@ type dial struct {
 
 // connect opens a connection and sends request as soon as the socket takes it.
 func (w *swarm) connect(owner handler, d dial, request []byte) (*conn, error) {
-	source := w.sources[w.next%len(w.sources)]
-	w.next++
+	var source netip.Addr // the kernel's choice
+	if d.target.Addr().IsLoopback() {
+		source = w.sources[w.next%len(w.sources)]
+		w.next++
+	}
 	fd, err := sock.Connect(sock.Dial{Source: source, Target: d.target, RcvBuf: d.rcvBuf, NoDelay: true})
 	if err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
 	}
+	c, err := w.add(&conn{swarm: w, owner: owner, fd: fd, deaf: d.deaf})
+	if err != nil {
+		return nil, err
+	}
+	return c, c.send(request)
+}
+
+// adopt takes a connected socket that came from elsewhere.
+func (w *swarm) adopt(owner handler, fd int) (*conn, error) {
+	return w.add(&conn{swarm: w, owner: owner, fd: fd, private: true})
+}
+
+// add gives a connection its slot.
+func (w *swarm) add(c *conn) (*conn, error) {
 	w.gen++
-	c := &conn{swarm: w, owner: owner, fd: fd, gen: w.gen, deaf: d.deaf}
+	c.gen = w.gen
 	if n := len(w.free); n > 0 {
 		c.slot, w.free = w.free[n-1], w.free[:n-1]
 		w.conns[c.slot] = c
@@ -110,12 +112,14 @@ func (w *swarm) connect(owner handler, d dial, request []byte) (*conn, error) {
 		c.slot = uint32(len(w.conns))
 		w.conns = append(w.conns, c)
 	}
-	w.open++
-	if err := w.epoll.Add(fd, c.slot, c.gen, !c.deaf, false); err != nil {
+	if !c.private {
+		w.open++
+	}
+	if err := w.epoll.Add(c.fd, c.slot, c.gen, !c.deaf, false); err != nil {
 		c.reset()
 		return nil, fmt.Errorf("bench: epoll: %w", err)
 	}
-	return c, c.send(request)
+	return c, nil
 }
 
 // turn waits for readiness, at the latest until deadline, and handles what is ready.
@@ -139,7 +143,15 @@ func (w *swarm) turn(deadline int64) error {
 			c.read(r.Hangup)
 		}
 	}
-	return nil
+	return w.failed
+}
+
+// serve runs one turn, or lets the idler do so.
+func (w *swarm) serve(deadline int64, meanwhile idler) error {
+	if meanwhile != nil {
+		return meanwhile(deadline)
+	}
+	return w.turn(deadline)
 }
 
 // until runs turns until done says so, and fails after limit, naming what it waited for.
@@ -176,7 +188,7 @@ func (w *swarm) sleep(ctx context.Context, deadline int64) error {
 // closeAll closes every connection.
 func (w *swarm) closeAll() {
 	for _, c := range w.conns {
-		if c != nil {
+		if c != nil && !c.private {
 			c.close()
 		}
 	}
@@ -186,108 +198,4 @@ func (w *swarm) closeAll() {
 func (w *swarm) close() error {
 	w.closeAll()
 	return w.epoll.Close()
-}
-
-// send writes p, keeping what the socket does not take.
-func (c *conn) send(p []byte) error {
-	if len(c.out) > 0 || len(p) == 0 {
-		c.out = append(c.out, p...)
-		return nil
-	}
-	n, err := sock.Write(c.fd, p)
-	if err != nil && err != sock.ErrAgain {
-		return c.refused(err)
-	}
-	if n < len(p) {
-		c.out = append(c.out, p[n:]...)
-		return c.swarm.epoll.Mod(c.fd, c.slot, c.gen, !c.deaf, true)
-	}
-	return nil
-}
-
-// refused turns a write error into what it means: a peer that reset is told by the next
-// read, which still finds the answer that came before the reset.
-func (c *conn) refused(err error) error {
-	if sock.IsReset(err) {
-		return nil
-	}
-	return fmt.Errorf("bench: write: %w", err)
-}
-
-// flush writes until the socket takes no more or nothing is left.
-func (c *conn) flush() error {
-	for len(c.out) > 0 {
-		n, err := sock.Write(c.fd, c.out)
-		if err == sock.ErrAgain {
-			return nil
-		}
-		if err != nil {
-			c.out = c.out[:0]
-			return errors.Join(c.refused(err), c.swarm.epoll.Mod(c.fd, c.slot, c.gen, !c.deaf, false))
-		}
-		c.out = c.out[:copy(c.out, c.out[n:])]
-	}
-	return c.swarm.epoll.Mod(c.fd, c.slot, c.gen, !c.deaf, false)
-}
-
-// read reads what is there: a read that does not fill the buffer was the last, unless
-// the peer has hung up.
-func (c *conn) read(hangup bool) {
-	for {
-		n, err := sock.Read(c.fd, c.swarm.buf)
-		if err == sock.ErrAgain {
-			return
-		}
-		if err != nil {
-			c.lost(err)
-			return
-		}
-		if err := c.owner.received(c, c.swarm.buf[:n]); err != nil {
-			c.swarm.fault("%v", err)
-			c.lost(errFault)
-			return
-		}
-		if c.fd < 0 || n < len(c.swarm.buf) && !hangup {
-			return
-		}
-	}
-}
-
-// lost ends a connection that the peer or an error ended.
-func (c *conn) lost(err error) {
-	if c.fd < 0 {
-		return // its owner closed it already
-	}
-	c.close()
-	if sock.IsReset(err) {
-		err = io.EOF
-	}
-	c.owner.gone(c, err)
-}
-
-// hear starts reading a connection that was opened deaf.
-func (c *conn) hear() error {
-	c.deaf = false
-	return c.swarm.epoll.Mod(c.fd, c.slot, c.gen, true, len(c.out) > 0)
-}
-
-// finish sends the FIN and goes on reading.
-func (c *conn) finish() error { return sock.ShutdownWrite(c.fd) }
-
-// close closes with a FIN, or with what the kernel makes of unread bytes.
-func (c *conn) close() { c.leave(sock.Close) }
-
-// reset closes with a RST.
-func (c *conn) reset() { c.leave(sock.Reset) }
-
-func (c *conn) leave(how func(fd int) error) {
-	if c.fd < 0 {
-		return
-	}
-	_ = how(c.fd) // the descriptor is gone either way
-	c.fd = -1
-	c.out = nil
-	c.swarm.conns[c.slot] = nil
-	c.swarm.free = append(c.swarm.free, c.slot)
-	c.swarm.open--
 }

@@ -1,37 +1,45 @@
 package bench
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"net/netip"
-	"os"
+	"net/url"
 	"os/exec"
 	"strconv"
 	"strings"
 	"time"
-
-	"throng/bench/internal/sock"
 )
 
-// target is a server under test as the clients see it: a child process and its addresses.
+// target is a server under test as the clients see it.
 type target struct {
-	name  string
-	addr  netip.AddrPort
-	admin string // host:port; empty: it has none
-	*process
+	name      string
+	addr      netip.AddrPort
+	authority string   // the Host field; empty: addr
+	prefix    string   // of every path
+	admin     string   // host:port; empty: it has none
+	wire      *dialect // nil: throngDialect
+	*family            // nil: what it costs is not known
+	*process           // nil: it was running already
 }
 
-// process is a child process and the files of /proc that tell what it costs.
-type process struct {
-	proc  // by number
-	cmd   *exec.Cmd
-	stdin io.WriteCloser
-	ended chan struct{} // closed when it has ended
+// speaks is the target's dialect.
+func (t target) speaks() *dialect {
+	if t.wire == nil {
+		return throngDialect
+	}
+	return t.wire
+}
+
+// host is the value of the Host field.
+func (t target) host() string {
+	if t.authority == "" {
+		return t.addr.String()
+	}
+	return t.authority
 }
 
 // Words of a command line that stand for addresses chosen at start.
@@ -40,17 +48,17 @@ const (
 	adminWord  = "{admin}"
 )
 
-const (
-	startLimit = 10 * time.Second
-	// stopGrace is the wait after each SIGTERM: a server drains after the first and
-	// stops at once after the second.
-	stopGrace = 3 * time.Second
-)
+// startLimit is how long a server may take until it accepts.
+const startLimit = 10 * time.Second
 
 // startTarget runs argv with its addresses filled in and waits until it accepts.
 // Its standard output and error go to log.
-func startTarget(ctx context.Context, name string, argv []string, log io.Writer) (target, error) {
+func startTarget(ctx context.Context, name string, argv []string, wire Wire, log io.Writer) (target, error) {
 	t := target{name: name}
+	var err error
+	if t.wire, err = wire.dialect(); err != nil {
+		return t, err
+	}
 	if len(argv) == 0 {
 		return t, fmt.Errorf("bench: no command for %s", name)
 	}
@@ -62,7 +70,7 @@ func startTarget(ctx context.Context, name string, argv []string, log io.Writer)
 	if err != nil {
 		return t, err
 	}
-	t.addr = addr
+	t.addr, t.authority = addr, addr.String()
 	args := make([]string, len(argv))
 	for i, a := range argv {
 		if strings.Contains(a, adminWord) {
@@ -73,19 +81,16 @@ func startTarget(ctx context.Context, name string, argv []string, log io.Writer)
 	}
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stdout, cmd.Stderr = log, log
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		return t, fmt.Errorf("bench: start %s: %w", name, err)
+	if t.process, err = spawn(name, cmd); err != nil {
+		return t, err
 	}
-	if err := cmd.Start(); err != nil {
-		return t, fmt.Errorf("bench: start %s: %w", name, err)
-	}
-	t.process = &process{proc: proc(cmd.Process.Pid), cmd: cmd, stdin: stdin, ended: make(chan struct{})}
-	go t.process.reap()
 	for _, a := range []string{t.addr.String(), t.admin} {
 		if err := t.awaitAccept(ctx, a); err != nil {
 			return t, errors.Join(err, t.stop())
 		}
+	}
+	if t.family, err = newFamily(t.process.pid); err != nil {
+		return t, errors.Join(err, t.stop())
 	}
 	return t, nil
 }
@@ -119,84 +124,46 @@ func (t target) awaitAccept(ctx context.Context, addr string) error {
 	return fmt.Errorf("bench: %s does not accept on %s after %v", t.name, addr, startLimit)
 }
 
-// reap waits for the process to end.
-func (p *process) reap() {
-	_ = p.cmd.Wait() // the state is in cmd.ProcessState
-	close(p.ended)
-}
-
-// stop ends the process: SIGTERM, SIGTERM, SIGKILL.
-func (p *process) stop() error {
-	_ = p.stdin.Close()
-	for range 2 {
-		_ = sock.Terminate(int(p.proc))
-		select {
-		case <-p.ended:
-			return nil
-		case <-time.After(stopGrace):
-		}
+// runningTarget is a server that is there already.
+func runningTarget(ctx context.Context, o Options) (target, error) {
+	t := target{name: "server", admin: o.Admin}
+	u, err := url.Parse(o.URL)
+	switch {
+	case err != nil:
+		return t, fmt.Errorf("bench: %w", err)
+	case u.Scheme != "http":
+		return t, fmt.Errorf("bench: %s: want http://HOST:PORT; for https, name the port behind the end of TLS", o.URL)
+	case u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+		return t, fmt.Errorf("bench: %s: want no more than http://HOST:PORT/PREFIX; paths have options of their own", o.URL)
 	}
-	err := p.cmd.Process.Kill()
-	<-p.ended
-	if errors.Is(err, os.ErrProcessDone) {
-		return nil
+	port := u.Port()
+	if port == "" {
+		port = "80"
 	}
-	return err
-}
-
-// metrics reads the admin port's /metrics: sample name with its labels, as written, to
-// value. It is nil when the target has no admin port.
-func (t target) metrics(ctx context.Context) (map[string]float64, error) {
-	if t.admin == "" {
-		return nil, nil
-	}
-	body, err := t.get(ctx, "/metrics")
+	number, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
-		return nil, err
+		return t, fmt.Errorf("bench: %s: port %q: %w", o.URL, port, err)
 	}
-	samples := make(map[string]float64)
-	for sc := bufio.NewScanner(strings.NewReader(body)); sc.Scan(); {
-		line := sc.Text()
-		at := strings.LastIndexByte(line, ' ')
-		if at < 0 || line[0] == '#' {
-			continue
-		}
-		if v, err := strconv.ParseFloat(line[at+1:], 64); err == nil {
-			samples[line[:at]] = v
-		}
-	}
-	return samples, nil
-}
-
-// sumOf adds the samples of one metric, whatever their labels.
-func sumOf(samples map[string]float64, name string) float64 {
-	var sum float64
-	for k, v := range samples {
-		if k == name || strings.HasPrefix(k, name+"{") {
-			sum += v
-		}
-	}
-	return sum
-}
-
-// adminBytesMax bounds an answer of the admin port.
-const adminBytesMax = 8 << 20
-
-// get reads one page of the admin port.
-func (t target) get(ctx context.Context, path string) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+t.admin+path, nil)
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", u.Hostname())
 	if err != nil {
-		return "", fmt.Errorf("bench: %w", err)
+		return t, fmt.Errorf("bench: %s: an IPv4 address of %q: %w", o.URL, u.Hostname(), err)
 	}
-	req.Close = true // no descriptor stays open at the server
-	res, err := http.DefaultClient.Do(req)
+	t.addr = netip.AddrPortFrom(ips[0].Unmap(), uint16(number))
+	t.authority, t.prefix = u.Host, strings.TrimSuffix(u.EscapedPath(), "/")
+	if t.wire, err = o.Wire.dialect(); err != nil {
+		return t, err
+	}
+	if o.PID != 0 {
+		if t.family, err = newFamily(proc(o.PID)); err != nil {
+			return t, err
+		}
+		if _, err := t.cpu(); err != nil {
+			return t, err
+		}
+	}
+	c, err := net.Dial("tcp4", t.addr.String())
 	if err != nil {
-		return "", fmt.Errorf("bench: %w", err)
+		return t, fmt.Errorf("bench: %s: %w", o.URL, err)
 	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, adminBytesMax))
-	if err != nil || res.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("bench: %s%s: %s: %v", t.admin, path, res.Status, err)
-	}
-	return string(body), nil
+	return t, c.Close()
 }

@@ -1,5 +1,5 @@
 // Command throng is the server and its tools in one binary: serve, publish,
-// subscribe, config and version.
+// subscribe, bench, config and version.
 //
 // Options come from flags, from THRONG_… in the environment and from a YAML file;
 // flags beat environment beats file. The server's own options are not written down

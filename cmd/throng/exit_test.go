@@ -7,14 +7,14 @@ import (
 )
 
 func TestExit_TwoForUsage(t *testing.T) {
-	wantRefused(t, run(t, nil, ""), `expected one of "serve", "publish", "subscribe", "config", "version"`)
+	wantRefused(t, run(t, nil, ""), `expected one of "serve", "publish", "subscribe", "bench", "config"`)
 	wantRefused(t, run(t, nil, "", "serv"), `did you mean "serve"?`)
 	wantRefused(t, run(t, nil, "", "version", "--loudly"), "unknown flag --loudly")
 	wantRefused(t, run(t, []string{"THRONG_NOPE=1"}, "", "version"), "THRONG_NOPE")
 }
 
 func TestExit_ZeroForHelpAndVersion(t *testing.T) {
-	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"publish", "--help"}, {"subscribe", "--help"}, {"config", "--help"}} {
+	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"publish", "--help"}, {"subscribe", "--help"}, {"bench", "--help"}, {"config", "--help"}} {
 		r := run(t, nil, "", args...)
 		if r.status != exitDone || !strings.HasPrefix(r.stdout, "Usage: throng") || r.stderr != "" {
 			t.Errorf("throng %s: exit status %d\n%s%s", strings.Join(args, " "), r.status, r.stdout, r.stderr)

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"throng/bench"
 )
 
 // Exit statuses.
@@ -22,6 +24,7 @@ type commands struct {
 	Serve     serveCmd     `cmd:"" help:"Run the server. With no flag at all it runs: embedded, in memory."`
 	Publish   publishCmd   `cmd:"" help:"Publish arguments, a file, or every line of standard input."`
 	Subscribe subscribeCmd `cmd:"" help:"Print events as they come; resumes by itself."`
+	Bench     benchCmd     `cmd:"" help:"Measure a server: load generators that verify every event."`
 	Config    configCmd    `cmd:"" help:"Show the configuration in force, or the defaults, as YAML; or check it."`
 	Version   versionCmd   `cmd:"" help:"Show version, commit and Go release."`
 }
@@ -40,6 +43,9 @@ type usageError struct{ error }
 func (u usageError) Unwrap() error { return u.error }
 
 func main() {
+	if status, worker := bench.WorkerMain(os.Args[1:]); worker {
+		os.Exit(status)
+	}
 	p := &process{args: os.Args[1:], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
 	os.Exit(p.run())
 }
@@ -67,7 +73,7 @@ func (p *process) run() int {
 // parse reads flags, environment and file. Asked for help, it prints it and ends the
 // process.
 func (p *process) parse() (*commands, *kong.Context, error) {
-	c := &commands{Serve: serveCmd{newServerFlags()}, Config: configCmd{serverFlags: newServerFlags()}}
+	c := &commands{Serve: serveCmd{newServerFlags()}, Config: configCmd{serverFlags: newServerFlags()}, Bench: newBenchCmd()}
 	k, err := kong.New(c,
 		kong.Name("throng"),
 		kong.Description("An event-loop push server: server-sent events with replay.\n\n"+
@@ -76,7 +82,7 @@ func (p *process) parse() (*commands, *kong.Context, error) {
 		kong.Writers(p.stdout, p.stderr),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 		kong.ValueFormatter(func(v *kong.Value) string { return v.Help }), // without the variable on each line
-		kong.Vars{"url": defaultURL},
+		kong.Vars{"url": defaultURL, "peers": peerNames()},
 		kong.NamedMapper("setting", settingMapper{}),
 		kong.DefaultEnvars("THRONG"),
 	)

@@ -4,7 +4,7 @@ package house
 // the code teaches better.
 
 // floors are the rooms by height. A room imports rooms of lower floors only; rooms of
-// one floor do not know each other. A room below another, such as bench/measure, is
+// one floor do not know each other. A room below another, such as bench/claims, is
 // part of it unless it has a row of its own. Tests may also use their own floor.
 var floors = map[string]int{
 	"internal/invariant": 0, // assertions: everybody may call them
@@ -44,9 +44,9 @@ type key struct {
 // keys lists every module from outside: a new dependency needs a row here.
 var keys = []key{
 	{"golang.org/x/sys/unix", []string{"poller", "cmd", "bench/internal/sock"}, true, "descriptors belong to poller; cmd sets limits; bench has sockets of its own, since it measures poller from outside"},
-	{"syscall", []string{"poller", "cmd"}, true, "descriptors belong to poller; cmd handles signals"},
+	{"syscall", []string{"poller", "cmd", "bench/peers/nchan"}, true, "descriptors belong to poller; cmd handles signals; a peer becomes nginx"},
 	{"unsafe", []string{"poller", "ringbuf"}, true, "memory outside the language's rules stays in two rooms; tests may ask for sizes"},
-	{"github.com/cloudwego/netpoll", []string{"poller"}, false, "poller is the edge to netpoll; others see its seams"},
+	{"github.com/cloudwego/netpoll", []string{"poller", "bench/peers/netpoll"}, false, "poller is the edge to netpoll; others see its seams; a peer shows what streams cost inside netpoll"},
 	{"github.com/redis/rueidis", []string{"replay"}, true, "one log room speaks to Redis; tests may set it up and look inside"},
 	{"github.com/sony/gobreaker", []string{"breaker"}, false, "breakers are configured in one place"},
 	{"github.com/VictoriaMetrics/metrics", []string{"internal/obs"}, false, "metrics are one table"},
@@ -54,23 +54,27 @@ var keys = []key{
 	{"github.com/alecthomas/kong", []string{"cmd"}, false, "options are read by the command line only"},
 	{"go.yaml.in/yaml", []string{"cmd"}, false, "options are read by the command line only"},
 	{"github.com/HdrHistogram/hdrhistogram-go", []string{"bench"}, false, "recorded latencies belong to bench"},
+	{"github.com/go-analyze/charts", []string{"bench/internal/chart"}, false, "charts are drawn in one place"},
+	{"github.com/schollz/progressbar", []string{"cmd"}, false, "a person watches the command line only"},
+	{"golang.org/x/term", []string{"cmd"}, true, "is it a terminal? only the command line asks"},
 }
 
 // births lists the files that start goroutines, in shipped code: a go statement, a
 // call of a method named Go, or an AfterFunc. The row says why the goroutine lives
 // and who ends it.
 var births = map[string]string{
-	"cmd/throng/serve.go":       "Serve and Drain wait, while the main goroutine hears signals; it ends both and takes their answers",
-	"cmd/throng/publish.go":     "reads standard input, which can't be interrupted; ends with its input or with the process",
-	"bench/target.go":           "waits for the end of the process under test, which stop brings about",
-	"bench/fair.go":             "floods beside the measurement, which ends it and takes its answer",
-	"client/stream.go":          "timers of one connection's silence and of the caller's context; closing the connection stops both",
-	"examples/hostfeed/page.go": "serves the example's page until the process ends",
-	"poller/edge_linux.go":      "the sweeper of dribbling requests; Close ends it and waits",
-	"poller/serve_linux.go":     "requests that have to wait, hand-overs and closes of connections; each ends with its own, Close waits for them",
-	"server/lifecycle.go":       "the two ports and the housekeeping of the process; Close ends them and waits",
-	"server/namespace.go":       "commits what waits when its publisher has its own answer; ends with an empty mailbox, Close waits for it",
-	"server/loops/group.go":     "one goroutine for each loop of the process; Stop ends them and waits",
+	"cmd/throng/serve.go":          "Serve and Drain wait, while the main goroutine hears signals; it ends both and takes their answers",
+	"cmd/throng/bench_progress.go": "redraws the bar on a terminal; the end of the measurement ends it",
+	"cmd/throng/publish.go":        "reads standard input, which can't be interrupted; ends with its input or with the process",
+	"bench/process.go":             "waits for the end of the process under test, which stop brings about",
+	"bench/fair.go":                "floods beside the measurement, which ends it and takes its answer",
+	"client/stream.go":             "timers of one connection's silence and of the caller's context; closing the connection stops both",
+	"examples/hostfeed/page.go":    "serves the example's page until the process ends",
+	"poller/edge_linux.go":         "the sweeper of dribbling requests; Close ends it and waits",
+	"poller/serve_linux.go":        "requests that have to wait, hand-overs and closes of connections; each ends with its own, Close waits for them",
+	"server/lifecycle.go":          "the two ports and the housekeeping of the process; Close ends them and waits",
+	"server/namespace.go":          "commits what waits when its publisher has its own answer; ends with an empty mailbox, Close waits for it",
+	"server/loops/group.go":        "one goroutine for each loop of the process; Stop ends them and waits",
 }
 
 // forbiddenWords are refused in every text file. Each is written in two halves, so

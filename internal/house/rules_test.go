@@ -17,7 +17,7 @@ func TestRules_CatchWhatTheyForbid(t *testing.T) {
 		"floor up":          {floorFaults, "replay/a.go", `package replay; import "throng/server"`, `package replay; import "throng/sse"`},
 		"floor sideways":    {floorFaults, "replay/a.go", `package replay; import "throng/client"`, `package replay; import "throng/internal/invariant"`},
 		"floor below":       {floorFaults, "server/loops/a.go", `package loops; import "throng/server"`, `package loops; import "throng/topics"`},
-		"floor of part":     {floorFaults, "bench/measure/a.go", `package measure; import "throng/server"`, `package measure; import "throng/bench/internal/sock"`},
+		"floor of part":     {floorFaults, "bench/claims/a.go", `package main; import "throng/server"`, `package main; import "throng/bench/internal/sock"`},
 		"room for tests":    {floorFaults, "server/a.go", `package server; import "throng/internal/simio"`, `package server; import "throng/internal/obs"`},
 		"floor of test":     {floorFaults, "replay/a_test.go", `package replay; import "throng/server"`, `package replay; import "throng/client"`},
 		"room without":      {floorFaults, "attic/a.go", `package attic`, ``},

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/netip"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -138,3 +140,42 @@ func Terminate(pid int) error { return unix.Kill(pid, unix.SIGTERM) }
 // Below zero it lets a client's clock run on time beside the client's other threads, and
 // needs CAP_SYS_NICE.
 func Nice(value int) error { return unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), value) }
+
+// Pair is a connected pair of stream sockets: a descriptor like those of Connect, and a
+// file to give to a child process.
+func Pair() (fd int, child *os.File, err error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, nil, fmt.Errorf("sock: socketpair: %w", err)
+	}
+	if err := Adopt(pair[0]); err != nil {
+		return -1, nil, errors.Join(err, unix.Close(pair[0]), unix.Close(pair[1]))
+	}
+	return pair[0], os.NewFile(uintptr(pair[1]), "pair"), nil
+}
+
+// Adopt makes a socket that came from elsewhere one that Read and Write may use.
+func Adopt(fd int) error {
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return fmt.Errorf("sock: descriptor %d: %w", fd, err)
+	}
+	return nil
+}
+
+// FilesMax is how many descriptors this process may have at once.
+func FilesMax() (int, error) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 0, fmt.Errorf("sock: RLIMIT_NOFILE: %w", err)
+	}
+	return int(min(limit.Cur, math.MaxInt32)), nil
+}
+
+// Monotonic is the kernel's monotonic clock, ns: the same in every process of the machine.
+func Monotonic() (int64, error) {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
+		return 0, fmt.Errorf("sock: CLOCK_MONOTONIC: %w", err)
+	}
+	return t.Nano(), nil
+}

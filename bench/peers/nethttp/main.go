@@ -5,9 +5,9 @@
 //
 //	nethttp [--history N] 127.0.0.1:PORT
 //
-// GET /events?ns=N&topic=T, POST /publish?ns=N&topic=T. With --history, the last N events
-// of each topic are kept for Last-Event-ID. A reader that is queueMax events behind is
-// disconnected.
+// GET /events?ns=N&topic=T, POST /publish?ns=N&topic=T, and POST /publish?ns=N with
+// Content-Type: application/x-ndjson. With --history, the last N events of each topic are
+// kept for Last-Event-ID. A reader that is queueMax publishes behind is disconnected.
 package main
 
 import (
@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	// queueMax is the channel of one stream, in events.
+	// queueMax is the channel of one stream: publishes, single ones or batches.
 	queueMax = 64
 	// eventBytesMax is the data of one event, bytes.
 	eventBytesMax = 64 << 10
@@ -147,6 +147,10 @@ func (r *reader) write(w io.Writer, e event) bool {
 }
 
 func (h *hub) publish(w http.ResponseWriter, req *http.Request) {
+	if req.Header.Get("Content-Type") == "application/x-ndjson" {
+		h.publishBatch(w, req)
+		return
+	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, req.Body, eventBytesMax))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
@@ -160,11 +164,21 @@ func (h *hub) publish(w http.ResponseWriter, req *http.Request) {
 func (h *hub) send(key string, data []byte) uint64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	e, t := h.record(key, data)
+	if t != nil {
+		t.send(e)
+	}
+	return e.id
+}
+
+// record gives data an ID and keeps it, if anything is kept. There is no topic when it
+// would serve nobody. The caller holds the lock.
+func (h *hub) record(key string, data []byte) (event, *topic) {
 	h.last++
 	e := event{id: h.last}
 	t := h.topics[key]
 	if t == nil && h.history == 0 {
-		return e.id
+		return e, nil
 	}
 	if t == nil {
 		t = &topic{readers: make(map[*reader]struct{})}
@@ -177,6 +191,11 @@ func (h *hub) send(key string, data []byte) uint64 {
 			t.kept = append([]event(nil), t.kept[1:]...)
 		}
 	}
+	return e, t
+}
+
+// send queues e for each reader. The caller holds the hub's lock.
+func (t *topic) send(e event) {
 	for r := range t.readers {
 		select {
 		case r.queue <- e:
@@ -185,5 +204,4 @@ func (h *hub) send(key string, data []byte) uint64 {
 			delete(t.readers, r)
 		}
 	}
-	return e.id
 }
