@@ -12,7 +12,7 @@ import (
 
 // Conn is a connection in the request phase. Its methods are for its Session, inside
 // Data. It is the context of netpoll's tasks too, which is how the runner finds it.
-// serve_linux.go has its life.
+// early_linux.go has its first moments, serve_linux.go its life.
 type Conn struct {
 	context.Context
 	edge    *Edge
@@ -24,7 +24,7 @@ type Conn struct {
 	own      int  // the descriptor of the goroutine that serves it, where it may wait; else -1
 	deferred bool // Data can't go on without waiting
 	unsent   []byte
-	handOver func(fd int)
+	handOver func(fd int, mayWait bool) bool
 	handed   int           // the descriptor to hand over
 	patience time.Duration // how long its goroutine may still wait for a full socket
 
@@ -43,6 +43,7 @@ type Conn struct {
 	prev, next *Conn
 	due        time.Time
 	class      DeadlineClass
+	listed     bool // was armed at least once
 	unlisted   bool // never armed again
 }
 
@@ -112,14 +113,19 @@ func (c *Conn) Close() {
 	c.mu.Unlock()
 }
 
-// HandOver gives the socket away: then is called with a descriptor of its own, once Data
-// has returned and netpoll has closed its number, on a goroutine. Closed is not called.
-// On an error (no descriptor is left) the connection is closed as by Close.
+// HandOver gives the socket away: then is called with its descriptor once Data has
+// returned. Where it may not wait it may answer false, and is called again where it may,
+// on a goroutine. Closed is not called. On an error (no descriptor is left) the
+// connection is closed as by Close.
 //
-// The number is a new one (dup) since netpoll may still be reading from the old one when
-// it closes it: a number that is closed and used again would lose another client's bytes.
-func (c *Conn) HandOver(then func(fd int)) error {
-	fd, err := unix.FcntlInt(uintptr(c.socket()), unix.F_DUPFD_CLOEXEC, 3)
+// Once netpoll knows the connection, the number is a new one (dup): netpoll may still be
+// reading from the old one when it closes it, and a number that is closed and used again
+// would lose another client's bytes.
+func (c *Conn) HandOver(then func(fd int, mayWait bool) bool) error {
+	fd, err := c.fd, error(nil)
+	if c.np != nil {
+		fd, err = unix.FcntlInt(uintptr(c.socket()), unix.F_DUPFD_CLOEXEC, 3)
+	}
 	c.mu.Lock()
 	c.gone, c.leaving = true, true
 	if err == nil {

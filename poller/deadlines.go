@@ -36,9 +36,24 @@ type queue struct{ first, last *Conn }
 // arm moves c to the end of class's queue.
 func (d *deadlines) arm(c *Conn, class DeadlineClass, now time.Time) {
 	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.link(c, class, now)
+}
+
+// armFirst arms c unless it waits for something already.
+func (d *deadlines) armFirst(c *Conn, class DeadlineClass, now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if c.class == DeadlineNone {
+		d.link(c, class, now)
+	}
+}
+
+// link moves c to the end of class's queue. The caller holds mu.
+func (d *deadlines) link(c *Conn, class DeadlineClass, now time.Time) {
 	d.unlink(c)
 	if class != DeadlineNone && !c.unlisted {
-		c.class = class
+		c.class, c.listed = class, true
 		c.due = now.Add(d.after[class])
 		q := &d.queues[class]
 		c.prev = q.last
@@ -49,15 +64,15 @@ func (d *deadlines) arm(c *Conn, class DeadlineClass, now time.Time) {
 		}
 		q.last = c
 	}
-	d.mu.Unlock()
 }
 
-// drop takes c out for good.
-func (d *deadlines) drop(c *Conn) {
+// drop takes c out for good, and says whether it ever was in: then a sweep may hold it.
+func (d *deadlines) drop(c *Conn) (known bool) {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.unlink(c)
 	c.unlisted = true
-	d.mu.Unlock()
+	return c.listed
 }
 
 // armed says whether c waits for anything.

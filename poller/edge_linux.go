@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/cloudwego/netpoll"
+
+	"throng/internal/invariant"
 )
 
 // inputBufferBytes is what netpoll reserves for a new connection's first read. A
@@ -36,6 +39,9 @@ type EdgeOptions struct {
 	AheadTotalBytesMax int64
 	// NewSession is called once a connection, before its first byte.
 	NewSession func(*Conn) Session
+	// HandedOver is called after descriptors were given away on a reactor, to HandOver's
+	// function or to Listener.Shed, where that must not wait: once for several of them.
+	HandedOver func()
 	// Log takes netpoll's own log lines.
 	Log io.Writer
 }
@@ -62,6 +68,7 @@ type Edge struct {
 	loop      netpoll.EventLoop
 	o         EdgeOptions
 	deadlines deadlines
+	entrance  entrance
 	open      atomic.Int64
 	tasks     atomic.Int64 // goroutines that serve or end a connection
 	inline    atomic.Int64 // tasks that run on a reactor
@@ -75,16 +82,13 @@ type Edge struct {
 }
 
 // netpoll's reactors belong to the process: the first Edge says how many there are.
-var (
-	configureOnce sync.Once
-	reactors      int
-)
+var configureOnce sync.Once
 
 // NewEdge prepares the reactors on ln.
 func NewEdge(ln *Listener, o EdgeOptions) (*Edge, error) {
+	time.Sleep(time.Nanosecond) // Go's runtime opens its own epoll with the first timer, and dies if no descriptor is left for it
 	var err error
 	configureOnce.Do(func() {
-		reactors = o.Reactors
 		err = netpoll.Configure(netpoll.Config{
 			PollerNum:    o.Reactors,
 			BufferSize:   inputBufferBytes,
@@ -101,17 +105,13 @@ func NewEdge(ln *Listener, o EdgeOptions) (*Edge, error) {
 		DeadlineHead: o.HeadTimeout, DeadlineBody: o.BodyTimeout, DeadlineIdle: o.IdleTimeout,
 		deadlineLinger: o.LingerTimeout,
 	}
-	options := []netpoll.Option{
-		netpoll.WithOnPrepare(e.onPrepare),
-	}
-	if reactors > 1 {
-		// With several reactors a request could be served, and its descriptor handed over,
-		// before netpoll's accept has entered the connection in its books, which would
-		// then keep it for good. netpoll runs OnRequest only after OnConnect, and OnConnect
-		// only after the books are right. One reactor does both in turn by itself.
-		options = append(options, netpoll.WithOnConnect(func(ctx context.Context, _ netpoll.Connection) context.Context { return ctx }))
-	}
-	e.loop, err = netpoll.NewEventLoop(onRequest, options...)
+	// With several reactors a request could be served, and its connection closed, before
+	// netpoll's accept has entered it in its books, which would then keep it for good.
+	// netpoll runs OnRequest only after OnConnect, and OnConnect only after the books are
+	// right. Its task starts the goroutine of a first request that has to wait, too.
+	onConnect := func(ctx context.Context, _ netpoll.Connection) context.Context { return ctx }
+	e.loop, err = netpoll.NewEventLoop(onRequest, netpoll.WithOnPrepare(e.onPrepare), netpoll.WithOnConnect(onConnect))
+	ln.edge = e
 	return e, err
 }
 
@@ -157,22 +157,36 @@ func (e *Edge) Close(ctx context.Context) error {
 	_ = e.ln.Close()
 	close(e.stop)
 	e.sweeping.Wait()
-	for e.tasks.Load() > 0 && ctx.Err() == nil {
+	e.cutOff()
+	for (e.tasks.Load() > 0 || e.open.Load() > 0) && ctx.Err() == nil {
 		time.Sleep(time.Millisecond)
 	}
 	return err
 }
 
+// onPrepare gives the connection that Accept has just returned to netpoll.
 func (e *Edge) onPrepare(np netpoll.Connection) context.Context {
-	c := &Conn{Context: context.Background(), edge: e, np: np, fd: np.(netpoll.Conn).Fd(), own: -1, spare: -1}
-	c.session = e.o.NewSession(c)
-	e.open.Add(1)
-	e.deadlines.arm(c, DeadlineHead, time.Now())
+	c := e.entrance.entering
+	e.entrance.entering = nil
+	invariant.Check(c != nil && c.fd == np.(netpoll.Conn).Fd(), "netpoll prepares another connection than the one just accepted")
+	c.np = np
 	_ = np.AddCloseCallback(func(netpoll.Connection) error {
 		c.closed()
 		return nil
 	})
 	return c
+}
+
+// cutOff ends the connections that nobody is serving and that netpoll's Shutdown has not
+// seen: it was on its way to enter them in its books.
+func (e *Edge) cutOff() {
+	var batch [256]expiry
+	for n := len(batch); n == len(batch); {
+		n = e.deadlines.expired(batch[:], time.Now().Add(math.MaxInt64))
+		for _, x := range batch[:n] {
+			x.conn.cutOff()
+		}
+	}
 }
 
 func (e *Edge) sweep() {

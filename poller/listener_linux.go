@@ -1,7 +1,6 @@
 package poller
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -16,6 +15,9 @@ const (
 	// acceptBacklog is the listen(2) queue asked for; the kernel caps it at
 	// net.core.somaxconn. A reconnect storm waits in it.
 	acceptBacklog = 65535
+	// silenceSeconds is TCP_DEFER_ACCEPT: a connection is accepted when its first bytes are
+	// there, or after this time without any. 1 is the least there is.
+	silenceSeconds = 1
 	// exhaustedPause is how long the acceptor waits when there is not even the reserve
 	// descriptor left: it neither spins nor stops, and asks again.
 	exhaustedPause = 5 * time.Millisecond
@@ -28,14 +30,16 @@ type ListenOptions struct {
 	UserTimeout     time.Duration // TCP_USER_TIMEOUT: sent data unacknowledged for so long ends the connection; 0: the kernel's
 }
 
-// Listener accepts for netpoll. It sheds before anything is allocated, and it holds a
-// reserve descriptor: with none left, the reserve is given up for the moment it takes
-// to accept a connection, refuse it in words and take the reserve back.
+// Listener accepts for an Edge and its netpoll (early_linux.go). It sheds before anything
+// is allocated, and it holds a reserve descriptor: with none left, the reserve is given up
+// for the moment it takes to accept a connection, refuse it in words and take the reserve
+// back.
 //
 // Accept is called by netpoll's reactor; Close by anyone.
 type Listener struct {
 	fd      int
 	addr    net.Addr
+	edge    *Edge
 	closed  atomic.Bool
 	reserve int
 	mu      sync.Mutex    // guards reserve
@@ -84,7 +88,10 @@ func Listen(address string, o ListenOptions) (*Listener, error) {
 
 func prepare(fd int, sa unix.Sockaddr, o ListenOptions) error {
 	type option struct{ level, name, value int }
-	options := []option{{unix.SOL_SOCKET, unix.SO_REUSEADDR, 1}, {unix.IPPROTO_TCP, unix.TCP_NODELAY, 1}}
+	options := []option{
+		{unix.SOL_SOCKET, unix.SO_REUSEADDR, 1}, {unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
+		{unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, silenceSeconds},
+	}
 	if o.SendBufferBytes > 0 {
 		options = append(options, option{unix.SOL_SOCKET, unix.SO_SNDBUF, o.SendBufferBytes})
 	}
@@ -147,28 +154,6 @@ func (l *Listener) accept() (int, error) {
 		return -1, errno
 	}
 	return int(fd), nil
-}
-
-// Accept implements net.Listener as netpoll uses it: nil, nil means that nothing waits
-// (or that what waited was shed), and netpoll asks again at the next readiness.
-func (l *Listener) Accept() (net.Conn, error) {
-	fd, err := l.accept()
-	switch err {
-	case nil:
-	case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
-		l.exhausted()
-		return nil, nil
-	default:
-		if l.closed.Load() {
-			return nil, errors.New("poller: the listener is closed")
-		}
-		return nil, nil // EAGAIN, or a connection that died in the queue (accept(2), ERRORS)
-	}
-	if !l.Admit() {
-		l.Shed(fd)
-		return nil, nil
-	}
-	return &peer{fd: fd, local: l.addr}, nil
 }
 
 func (l *Listener) exhausted() {

@@ -75,8 +75,7 @@ func (c *Conn) endTask() {
 	c.mu.Unlock()
 	switch {
 	case spare >= 0:
-		c.edge.tasks.Add(1)
-		go c.serveSlow(spare)
+		c.startSlow(spare)
 	case depart:
 		c.edge.tasks.Add(1)
 		go func() {
@@ -84,6 +83,21 @@ func (c *Conn) endTask() {
 			c.edge.tasks.Add(-1)
 		}()
 	}
+}
+
+// startSlow gives the connection a goroutine, which owns the descriptor own.
+func (c *Conn) startSlow(own int) {
+	c.edge.tasks.Add(1)
+	go c.serveSlow(own)
+}
+
+// startHandOver hands over where that may wait.
+func (c *Conn) startHandOver() {
+	c.edge.tasks.Add(1)
+	go func() {
+		c.giveAway()
+		c.edge.tasks.Add(-1)
+	}()
 }
 
 // mayDepart says whether the connection is to be taken from netpoll now; if so, the
@@ -205,9 +219,14 @@ func (c *Conn) nextSlow() ([]byte, bool) {
 func (c *Conn) depart() {
 	_ = c.np.Close()
 	if c.handOver != nil {
-		c.handOver(c.handed)
-		c.edge.open.Add(-1) // it is a row now, or waits for its loop
+		c.giveAway()
 	}
+}
+
+// giveAway hands the socket over; it may wait.
+func (c *Conn) giveAway() {
+	c.handOver(c.handed, true)
+	c.edge.open.Add(-1) // it is a row now, or waits for its loop
 }
 
 // closed is netpoll's close callback, called once, before netpoll closes the descriptor.
@@ -215,10 +234,27 @@ func (c *Conn) closed() {
 	c.mu.Lock()
 	c.gone, c.left = true, true
 	end := !c.slow && c.handOver == nil
+	spare := -1
+	if c.inTasks == 0 { // no task will end that starts the goroutine: it was to be the first
+		spare, c.spare = c.spare, -1
+	}
 	c.mu.Unlock()
 	c.edge.deadlines.drop(c)
-	if end {
+	switch {
+	case end:
 		c.over()
+	case spare >= 0:
+		c.startSlow(spare)
+	}
+}
+
+// cutOff makes netpoll see a hang-up.
+func (c *Conn) cutOff() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.left {
+		c.gone = true
+		_ = unix.Shutdown(c.fd, unix.SHUT_RDWR)
 	}
 }
 

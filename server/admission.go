@@ -46,6 +46,10 @@ func (p *prebuilt) make(build func() []byte) {
 
 // prebuild makes the answers of the coming second.
 func (s *Server) prebuild() {
+	if !s.cors.asks() {
+		head := s.makeStreamHead(nil)
+		s.head.Store(&head)
+	}
 	full := overloaded.because("the node has no room for another stream")
 	s.full.make(func() []byte { return s.refusalBytes(full, nil) })
 	limit := connectionLimit.because(fmt.Sprintf("at most %d connections are held", s.connectionsMax))

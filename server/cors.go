@@ -23,18 +23,21 @@ func newCORS(origins []string) cors {
 	return c
 }
 
+// asks says whether the fields depend on who asks.
+func (c *cors) asks() bool { return !c.any && len(c.origins) > 0 }
+
 func (c *cors) allows(origin []byte) bool { return c.any || c.origins[string(origin)] }
 
-// appendTo adds the fields for the request's origin, if it is one that may read.
+// appendTo adds the fields for the request's origin, if it is one that may read. Unless
+// asks says so, q is not looked at.
 func (c *cors) appendTo(dst []byte, q *httpparse.Request) []byte {
-	if !c.any && len(c.origins) == 0 {
+	if c.any {
+		return append(dst, "Access-Control-Allow-Origin: *\r\nAccess-Control-Expose-Headers: Retry-After\r\n"...)
+	}
+	if !c.asks() {
 		return dst
 	}
-	origin, ok := q.Known(httpparse.FieldOrigin)
-	switch {
-	case c.any:
-		return append(dst, "Access-Control-Allow-Origin: *\r\nAccess-Control-Expose-Headers: Retry-After\r\n"...)
-	case ok && c.allows(origin):
+	if origin, ok := q.Known(httpparse.FieldOrigin); ok && c.allows(origin) {
 		dst = append(dst, "Access-Control-Allow-Origin: "...)
 		dst = append(dst, origin...)
 		dst = append(dst, "\r\nAccess-Control-Expose-Headers: Retry-After\r\n"...)

@@ -25,9 +25,14 @@ func (s *session) events() {
 	s.over = true
 	srv := s.srv
 	srv.table.HTTPResponse(200).Inc()
-	err := s.conn.HandOver(func(fd int) {
-		srv.group.Attach(fd, a)
+	err := s.conn.HandOver(func(fd int, mayWait bool) bool {
+		if mayWait {
+			srv.group.Attach(fd, a)
+		} else if !srv.group.TryAttach(fd, a) {
+			return false
+		}
 		ns.release()
+		return true
 	})
 	if err != nil {
 		ns.release()
@@ -134,9 +139,17 @@ func position(a *loops.Attach, q *httpparse.Request, p *params) *refusal {
 	return nil
 }
 
-// streamHead is the head of a stream's answer. It is delimited by the close
-// (RFC 9112, section 6.3), and says keep-alive to the proxies that ask for it.
+// streamHead is the head of a stream's answer, not to be written to.
 func (s *Server) streamHead(q *httpparse.Request) []byte {
+	if s.cors.asks() {
+		return s.makeStreamHead(q)
+	}
+	return *s.head.Load()
+}
+
+// makeStreamHead encodes the head. The answer is delimited by the close (RFC 9112, section
+// 6.3), and says keep-alive to the proxies that ask for it.
+func (s *Server) makeStreamHead(q *httpparse.Request) []byte {
 	b := make([]byte, 0, 256)
 	b = append(b, "HTTP/1.1 200 OK\r\n"...)
 	b = append(b, s.date.get()...)

@@ -153,13 +153,14 @@ func TestExhausted_DescriptorsAreGoneAndComeBack(t *testing.T) {
 	if len(held) < descriptorsFew/2 || len(held) >= descriptorsFew || words == 0 {
 		t.Errorf("%d connections were held, %d refused in words", len(held), words)
 	}
-	// A queue of clients that wait and say nothing must not keep the processor busy.
+	// A queue of clients that wait must not keep the processor busy.
 	var quiet []net.Conn
 	for range 50 {
 		q, err := net.Dial("tcp", c.address)
 		if err != nil {
 			t.Fatal(err)
 		}
+		_, _ = io.WriteString(q, "G") // or the kernel keeps it from the queue for a second
 		quiet = append(quiet, q)
 	}
 	before := c.processorTime()
@@ -173,6 +174,48 @@ func TestExhausted_DescriptorsAreGoneAndComeBack(t *testing.T) {
 	}
 	for _, q := range quiet {
 		_ = q.Close()
+	}
+	until(t, "it serves again", func() bool {
+		w := dialTo(t, c.address)
+		defer w.Close()
+		_, _ = io.WriteString(w.TCPConn, get("/healthz"))
+		a, err := w.tryAnswer("GET")
+		return err == nil && a.StatusCode == 200
+	})
+}
+
+// Streams that are handed over at accept need no second descriptor: as many are served as
+// there are numbers, the others are told or closed, and none is mixed up.
+func TestExhausted_StreamsAtAccept(t *testing.T) {
+	c := startChild(t, "few descriptors")
+	var all []*wire
+	for i := range 2 * descriptorsFew {
+		w := dialTo(t, c.address)
+		_, _ = io.WriteString(w.TCPConn, post(fmt.Sprint("topic=own/", i), fmt.Sprint("token-", i))+get(fmt.Sprintf("/events?topic=own/%d&since=earliest", i)))
+		all = append(all, w)
+	}
+	held, words := 0, 0
+	for i, w := range all { // one that was accepted before its request was there needs a second number, and may be closed
+		a, err := w.tryAnswer("POST")
+		switch {
+		case err != nil && strings.Contains(err.Error(), "timeout"):
+			t.Fatalf("neither answered nor closed: %v", err)
+		case err != nil:
+		case a.StatusCode == 200:
+			if _, err := w.r.Peek(1); err == nil {
+				w.stream().takes(fmt.Sprint("token-", i))
+				held++
+			}
+		default:
+			a.refused(t, 503, "connection_limit")
+			words++
+		}
+	}
+	if held < descriptorsFew/2 || words == 0 {
+		t.Errorf("%d streams were held, %d refused in words", held, words)
+	}
+	for _, w := range all {
+		_ = w.Close()
 	}
 	until(t, "it serves again", func() bool {
 		w := dialTo(t, c.address)

@@ -144,7 +144,14 @@ func (s *session) refuse(q *httpparse.Request, r *refusal) {
 	s.srv.table.HTTPResponse(r.status).Inc()
 	bytes := s.srv.refusalBytes(r, q)
 	srv := s.srv
-	if err := s.conn.HandOver(func(fd int) { srv.group.Refuse(fd, bytes) }); err != nil {
+	err := s.conn.HandOver(func(fd int, mayWait bool) bool {
+		if !mayWait {
+			return srv.group.TryRefuse(fd, bytes)
+		}
+		srv.group.Refuse(fd, bytes)
+		return true
+	})
+	if err != nil {
 		srv.table.Shed[shedDescriptors].Inc()
 	}
 }

@@ -33,8 +33,9 @@ type Server struct {
 	limits httpparse.Limits
 	cors   cors
 	date   dateLine
-	full   prebuilt // the answer when a loop's tables are full
-	shed   prebuilt // the answer when the node holds as many connections as it may
+	head   atomic.Pointer[[]byte] // of a stream's answer, where it is the same for all
+	full   prebuilt               // the answer when a loop's tables are full
+	shed   prebuilt               // the answer when the node holds as many connections as it may
 	writes StatsWrites
 
 	connectionsMax int
@@ -132,7 +133,7 @@ func (s *Server) build() error {
 	s.edge, err = poller.NewEdge(s.ln, poller.EdgeOptions{
 		Reactors: s.reactors(), HeadTimeout: s.o.HeadTimeout, BodyTimeout: s.o.BodyTimeout,
 		IdleTimeout: s.o.IdleTimeout, WriteTimeout: s.o.WriteTimeout, LingerTimeout: s.o.LingerTimeout, AheadBytesMax: s.inputMax,
-		AheadTotalBytesMax: int64(s.o.BufferedBytesMax), NewSession: s.newSession,
+		AheadTotalBytesMax: int64(s.o.BufferedBytesMax), NewSession: s.newSession, HandedOver: s.group.Nudge,
 		Log: logWriter{s.log},
 	})
 	if err != nil {

@@ -41,7 +41,6 @@ func (l *Loop) enter(fd int, s state, answer []byte) uint32 {
 	r.fd, r.state = int32(fd), s
 	r.since, r.quiet = l.tick, l.tick
 	l.wheel.add(slot, l.due(slot))
-	l.counts.rows.Add(1)
 	return slot
 }
 
@@ -52,6 +51,7 @@ func (l *Loop) turnAway(fd int, answer []byte) {
 	_, _ = l.net.Read(fd, l.scratch)
 	_, _ = l.net.Write(fd, answer)
 	_ = l.net.Close(fd)
+	l.counts.rows.Add(-1)
 }
 
 // refuse answers and lingers.
@@ -95,13 +95,34 @@ func (l *Loop) attach(fd int, a *Attach) {
 		head = sse.AppendIDBlock(head, from)
 	}
 	l.encode = head
+	b := &l.batch
+	b.reset()
+	b.add(head, from, 0)
+	last := from
 	if from.Compare(st.last) < 0 {
 		s := l.table.sideOf(slot)
 		s.last, s.upTo = from, st.last
+		last, _ = l.fill(slot, b) // catchUp meets the same error behind these
 	} else {
 		r.state = stateLive
 	}
-	l.sendHead(slot, from, head)
+	l.sendFirst(slot, b, last)
+}
+
+// addMissed adds those of the next events of the log that a row wants, and says what it
+// then has everything up to.
+func (l *Loop) addMissed(slot uint32, b *batch, last sse.ID, events []*sse.Event) sse.ID {
+	r := &l.table.rows[slot]
+	for _, e := range events {
+		if b.full() {
+			break
+		}
+		last = e.ID
+		if l.index.Has(r.chain, r.ns, e.Topics) {
+			b.add(e.Frame(r.format), last, 0)
+		}
+	}
+	return last
 }
 
 func (l *Loop) joined(st *nsState, n int) {
@@ -179,32 +200,76 @@ func (l *Loop) retryMs() int {
 	return base + int(l.o.Random()%uint32(base/2+1))
 }
 
-// sendHead writes the first bytes. What the socket does not take is pinned, and the
-// row goes on as a laggard.
-func (l *Loop) sendHead(slot uint32, from sse.ID, head []byte) {
+// sendFirst writes the head and what is behind it in the batch; with all of it the row has
+// everything up to last. A row that missed no more than that is live at once, as its place
+// in the ring is where its history ends. What the socket does not take is pinned or left
+// to catchUp, and a row without history goes on as a laggard.
+func (l *Loop) sendFirst(slot uint32, b *batch, last sse.ID) {
 	r := &l.table.rows[slot]
-	n, err := l.net.Write(int(r.fd), head)
+	n, err := l.writeFirst(r, b.frames)
 	if err != nil && !again(err) {
 		l.closeFailed(slot, err)
 		return
 	}
 	l.counts.bytes.Add(uint64(n))
-	if n < len(head) {
-		s := l.table.sideOf(slot)
-		if !l.table.pin(s, append([]byte(nil), head[n:]...)) {
-			l.close(slot, ReasonPins)
-			return
+	whole, left := 0, n
+	for whole < len(b.frames) && left >= len(b.frames[whole]) {
+		left -= len(b.frames[whole])
+		whole++
+	}
+	replayed := max(whole-1, 0)
+	switch {
+	case whole < len(b.frames):
+		if whole > 0 && left > 0 {
+			replayed++
 		}
-		if r.state == stateLive {
-			s.last = from
-			l.lags(slot)
+		l.cutShort(slot, b, whole, left)
+	case r.state == stateCatchUp:
+		s := &l.table.sides[r.side]
+		if s.last = last; last.Compare(s.upTo) < 0 {
+			l.enqueue(slot)
+			break
 		}
-		l.block(slot)
+		r.state = stateLive
+		l.table.dropSide(slot)
+	}
+	l.counts.events.Add(uint64(replayed))
+	l.counts.replayed.Add(uint64(replayed))
+}
+
+// writeFirst makes the one system call; most streams have nothing but a head.
+func (l *Loop) writeFirst(r *row, frames [][]byte) (int, error) {
+	if len(frames) == 1 {
+		return l.net.Write(int(r.fd), frames[0])
+	}
+	return l.net.Writev(int(r.fd), frames)
+}
+
+// cutShort keeps what a full socket did not take of a row's first bytes: whole frames and
+// left bytes of the next are out. The head is encoded in a buffer of the loop, so the rest
+// of it is copied.
+func (l *Loop) cutShort(slot uint32, b *batch, whole, left int) {
+	r := &l.table.rows[slot]
+	s := l.table.sideOf(slot)
+	rest := b.frames[whole][left:]
+	switch {
+	case whole == 0:
+		s.last = b.ids[0]
+		rest = append([]byte(nil), rest...)
+	case left == 0:
+		s.last = b.ids[whole-1]
+		rest = nil
+	default:
+		s.last = b.ids[whole]
+	}
+	if rest != nil && !l.table.pin(s, rest) {
+		l.close(slot, ReasonPins)
 		return
 	}
-	if r.state == stateCatchUp {
-		l.enqueue(slot)
+	if r.state == stateLive {
+		l.lags(slot)
 	}
+	l.block(slot)
 }
 
 // full refuses a stream for which there was no room.

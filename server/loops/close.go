@@ -45,6 +45,7 @@ func (l *Loop) closeAll(reason Reason) {
 			break
 		}
 		_ = l.net.Close(m.fd)
+		l.counts.rows.Add(-1)
 	}
 	for slot := uint32(1); slot < l.table.used; slot++ {
 		if l.table.rows[slot].state != stateFree {

@@ -14,7 +14,7 @@ type Counts struct {
 	replayed   atomic.Uint64
 	gaps       atomic.Uint64
 	lapped     atomic.Uint64
-	rows       atomic.Int64
+	rows       atomic.Int64 // added to by who hands over
 	streams    atomic.Int64
 	lagging    atomic.Int64
 	pinned     atomic.Int64
@@ -55,8 +55,9 @@ type Figures struct {
 	RingLagSeconds float64             `json:"ring_lag_seconds"` // age of the oldest entry it has not dealt with
 }
 
-// Rows is the number of rows in use. Any goroutine may call it.
-func (l *Loop) Rows() int { return int(l.counts.rows.Load()) + l.mailbox.Len() }
+// Rows is the number of rows in use and of descriptors in the mailbox, which will be rows.
+// Any goroutine may call it.
+func (l *Loop) Rows() int { return int(l.counts.rows.Load()) }
 
 // ID is the loop's number.
 func (l *Loop) ID() int { return l.id }

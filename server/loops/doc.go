@@ -10,7 +10,8 @@
 //	       Attach                      last byte of history sent
 //	front ────────▶ CatchUp ────────────────────────────────▶ Lagging
 //	          │                                               │    ▲
-//	          │ nothing missed                    caught up   │    │ socket full
+//	          │ no more missed                    caught up   │    │ socket full
+//	          │ than one write takes                          │    │
 //	          └──────────────────────────────▶ Live ◀─────────┘    │
 //	                                             └─────────────────┘
 //	       Refuse

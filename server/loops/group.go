@@ -85,36 +85,75 @@ func (g *Group) Attach(fd int, a *Attach) { g.post(message{fd: fd, attach: a}) }
 // (RFC 9112, section 9.6).
 func (g *Group) Refuse(fd int, answer []byte) { g.post(message{fd: fd, answer: answer}) }
 
-func (g *Group) post(m message) { g.tryPost(m, true) }
+// TryAttach is Attach for a caller that must not wait and hands several over; false: the
+// descriptor is still the caller's. Nudge, called after the last, sees to it that the
+// loops deal with them.
+func (g *Group) TryAttach(fd int, a *Attach) bool { return g.tryPost(message{fd: fd, attach: a}) }
 
-// TryRefuse is Refuse for a caller that must not wait; false: the descriptor is still
-// the caller's.
+// TryRefuse is to Refuse what TryAttach is to Attach.
 func (g *Group) TryRefuse(fd int, answer []byte) bool {
-	return g.tryPost(message{fd: fd, answer: answer}, false)
+	return g.tryPost(message{fd: fd, answer: answer})
 }
 
-func (g *Group) tryPost(m message, wait bool) bool {
+// Nudge sees to it that what was handed over is dealt with.
+func (g *Group) Nudge() {
+	g.visitors.Add(1)
+	defer g.visitors.Add(-1)
+	if g.stopped.Load() {
+		return
+	}
+	for _, l := range g.loops {
+		if l.mailbox.Len() > 0 {
+			l.nudge()
+		}
+	}
+}
+
+func (g *Group) post(m message) {
+	g.visitors.Add(1)
+	defer g.visitors.Add(-1)
+	if g.stopped.Load() {
+		_ = g.o.Net.Close(m.fd)
+		return
+	}
+	l := g.emptiest()
+	for !l.take(m) {
+		l.wake()
+		time.Sleep(time.Millisecond)
+	}
+	l.nudge()
+}
+
+func (g *Group) tryPost(m message) bool {
 	g.visitors.Add(1)
 	defer g.visitors.Add(-1)
 	if g.stopped.Load() {
 		_ = g.o.Net.Close(m.fd)
 		return true
 	}
+	return g.emptiest().take(m)
+}
+
+// take puts a hand-over into the mailbox; false: it is full. It counts as a row before it
+// leaves its sender's books, so that it is never in none.
+func (l *Loop) take(m message) bool {
+	l.counts.rows.Add(1)
+	if l.mailbox.TryPush(m) {
+		return true
+	}
+	l.counts.rows.Add(-1)
+	return false
+}
+
+// emptiest is the loop with the fewest rows.
+func (g *Group) emptiest() *Loop {
 	best := g.loops[0]
 	for _, l := range g.loops[1:] {
 		if l.Rows() < best.Rows() {
 			best = l
 		}
 	}
-	for !best.mailbox.TryPush(m) {
-		if !wait {
-			return false
-		}
-		best.wake()
-		time.Sleep(time.Millisecond)
-	}
-	best.nudge()
-	return true
+	return best
 }
 
 // TryPublish puts an event that the log has into the ring; false: the ring is full.

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"throng/internal/obs"
+	"throng/internal/simio"
 	"throng/poller"
 	"throng/replay"
 	"throng/ringbuf"
@@ -164,4 +166,58 @@ func (p *party) follow(conn net.Conn, seen *uint64, last *sse.ID, most int) (n i
 		n++
 	}
 	return n, nil
+}
+
+// A caller that must not wait is told when a mailbox is full, keeps its descriptor, and
+// may come back where it may wait; what it has left is served when it says so, once.
+func TestGroup_TryAttachDoesNotWait(t *testing.T) {
+	s := calm()
+	s.MailboxMax = 4
+	r := newRig(t, s)
+	ns := r.space("default")
+	r.publish(ns, []string{"news"}, "old")
+	r.settle()
+	try := func(refused bool) (bool, *simio.Peer) {
+		fd, peer := r.connect()
+		ok := false
+		if refused {
+			ok = r.g.TryRefuse(fd, []byte("no"))
+		} else {
+			ok = r.g.TryAttach(fd, &Attach{NS: ns, Topics: []string{"news"}, From: FromEarliest})
+		}
+		if !ok {
+			_ = r.k.Close(fd) // it is still the caller's
+		}
+		return ok, peer
+	}
+	l := r.g.Loops()[0]
+	l.patience(false) // it goes to sleep
+	var peers []*simio.Peer
+	for i := range 4 {
+		ok, peer := try(i == 3)
+		if !ok {
+			t.Fatalf("hand-over %d was not taken", i)
+		}
+		peers = append(peers, peer)
+	}
+	for _, refused := range []bool{false, true} {
+		if ok, _ := try(refused); ok {
+			t.Errorf("refused %v: a full mailbox took another one", refused)
+		}
+	}
+	if n := r.g.Rows(); n != 4 {
+		t.Errorf("%d rows are counted while 4 wait", n)
+	}
+	for _, peer := range peers {
+		if got := peer.Received(); len(got) > 0 {
+			t.Errorf("somebody wrote %q before he was asked to", got)
+		}
+	}
+	r.g.Nudge()
+	for i, peer := range peers {
+		if got := string(peer.Received()); i < 3 != strings.Contains(got, "data: old") || i == 3 && got != "no" {
+			t.Errorf("hand-over %d got %q", i, got)
+		}
+	}
+	r.stop()
 }

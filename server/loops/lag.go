@@ -12,7 +12,8 @@ import (
 // enough that one reader does not hold up the others.
 const batchBytes = 64 << 10
 
-// scanMax is how many entries of the ring are looked at for one row at a time.
+// scanMax is how many entries of the ring, or events of the log, are looked at for one row
+// at a time.
 const scanMax = 1024
 
 // batch is the frames of one writev to one row, with where each leaves the row.
@@ -177,8 +178,9 @@ func (l *Loop) lapped(slot uint32) bool {
 	}
 }
 
-// catchUp sends a row one page of what it missed, from the log. At the point of
-// attachment it goes over to the ring.
+// catchUp sends a row the next of what it missed, from the log: as much as one system
+// call takes, or what there is among the next scanMax events. At the point of attachment
+// it goes over to the ring.
 func (l *Loop) catchUp(slot uint32) bool {
 	r := &l.table.rows[slot]
 	s := &l.table.sides[r.side]
@@ -186,42 +188,50 @@ func (l *Loop) catchUp(slot uint32) bool {
 	if s.last.Compare(s.upTo) >= 0 {
 		return l.caughtUp(slot)
 	}
-	n, err := st.ns.Log.After(l.context, s.last, s.upTo, l.page[:])
-	if err != nil {
-		return l.catchUpFailed(slot, st, err)
-	}
-	defer clear(l.page[:n])
-	if n == 0 {
-		s.last = s.upTo
-		return true
-	}
 	b := &l.batch
 	b.reset()
-	last := s.last
-	for _, e := range l.page[:n] {
-		if b.full() {
-			break
+	last, err := l.fill(slot, b)
+	if len(b.frames) == 0 {
+		s.last = last
+		if err != nil {
+			return l.catchUpFailed(slot, st, err)
 		}
-		last = e.ID
-		if l.index.Has(r.chain, r.ns, e.Topics) {
-			b.add(e.Frame(r.format), last, 0)
-		}
+		return true
 	}
-	if len(b.frames) > 0 {
-		whole, ok := l.send(slot, b)
-		if !ok {
-			return false
+	whole, ok := l.send(slot, b) // an error is met again behind these
+	if !ok {
+		return false
+	}
+	l.counts.replayed.Add(uint64(whole))
+	if whole < len(b.frames) {
+		if whole > 0 {
+			s.last = b.ids[whole-1]
 		}
-		l.counts.replayed.Add(uint64(whole))
-		if whole < len(b.frames) {
-			if whole > 0 {
-				s.last = b.ids[whole-1]
-			}
-			return false
-		}
+		return false
 	}
 	s.last = last
 	return !r.blocked
+}
+
+// fill adds what a row missed and wants, page by page, and says what it then has
+// everything up to.
+func (l *Loop) fill(slot uint32, b *batch) (sse.ID, error) {
+	r := &l.table.rows[slot]
+	s := &l.table.sides[r.side]
+	log := l.ns[r.ns].ns.Log
+	last := s.last
+	for looked := 0; looked < scanMax && !b.full() && last.Compare(s.upTo) < 0; looked += pageEvents {
+		n, err := log.After(l.context, last, s.upTo, l.page[:])
+		if err != nil {
+			return last, err
+		}
+		if n == 0 {
+			return s.upTo, nil
+		}
+		last = l.addMissed(slot, b, last, l.page[:n])
+		clear(l.page[:n])
+	}
+	return last, nil
 }
 
 // caughtUp lets a row go on from the ring. If that has moved past the row meanwhile, the
