@@ -110,13 +110,28 @@ func runFanout(r *run) error {
 	full.report()
 	if len(steps) > 1 {
 		steps[0].report()
-		for i, side := range full.sides {
-			r.report.figure(fmt.Sprintf("CPU of the sender a delivered event, %d streams to %d, %s", full.streams, steps[0].streams, side.target.name),
-				median(side.sender)/median(steps[0].sides[i].sender), "times")
-		}
+		r.growth(steps[0], full)
 	}
 	r.report.noFaults(r.w)
 	return nil
+}
+
+// growth tells how much dearer an event is to more readers, since caches hold fewer of
+// them: the floor's own growth is the machine's.
+func (r *run) growth(few, full *fanoutStep) {
+	var grown []float64
+	floor := -1
+	for i, side := range full.sides {
+		grown = append(grown, median(side.sender)/median(few.sides[i].sender))
+		r.report.figure(fmt.Sprintf("CPU of the sender a delivered event, %d streams to %d, %s", full.streams, few.streams, side.target.name),
+			grown[i], "times")
+		if side.floor != nil {
+			floor = i
+		}
+	}
+	if floor > 0 {
+		r.report.figure(fmt.Sprintf("growth from %d streams to %d, server over floor", few.streams, full.streams), grown[0]/grown[floor], "ratio")
+	}
 }
 
 // fanoutSides starts all senders.
