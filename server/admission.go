@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"throng/poller"
 )
@@ -67,6 +68,34 @@ func (s *Server) shedConnection(fd int) {
 
 // exhausted counts an accept that failed for want of descriptors.
 func (s *Server) exhausted() { s.table.Shed[shedDescriptors].Inc() }
+
+// shedEvery is how often at most the log says that connections are refused: a storm of
+// them is one fact.
+const shedEvery = time.Minute
+
+// shedReport remembers what the log was told. It belongs to the housekeeping.
+type shedReport struct {
+	at   time.Time
+	told [3]uint64
+}
+
+// tellShed says in the log which limit refuses connections, and which option raises it.
+func (s *Server) tellShed(now time.Time) {
+	r := &s.shedReport
+	reasons := [3]int{shedConnections, shedRequests, shedDescriptors}
+	var counts, more [3]uint64
+	for i, reason := range reasons {
+		counts[i] = s.table.Shed[reason].Value()
+		more[i] = counts[i] - r.told[i]
+	}
+	if more == [3]uint64{} || now.Sub(r.at) < shedEvery {
+		return
+	}
+	r.at, r.told = now, counts
+	s.log.Warn("connections are refused; raise the limit that is met: --connections-max (0: what ulimit -n allows), --requests-max, or ulimit -n",
+		"over_connections_max", more[0], "over_requests_max", more[1], "without_descriptor", more[2],
+		"connections_max", s.connectionsMax, "requests_max", s.requestsMax)
+}
 
 // logWriter turns netpoll's log lines into debug records: it reports every reset.
 type logWriter struct{ log *slog.Logger }

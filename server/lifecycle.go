@@ -56,6 +56,7 @@ func (s *Server) housekeeping() {
 		case now := <-tick.C:
 			s.date.set(now)
 			s.prebuild()
+			s.tellShed(now)
 			s.store.Sweep(now)
 		}
 	}

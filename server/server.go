@@ -38,6 +38,8 @@ type Server struct {
 	shed   prebuilt               // the answer when the node holds as many connections as it may
 	writes StatsWrites
 
+	shedReport shedReport
+
 	connectionsMax int
 	requestsMax    int
 	inputMax       int // bytes of input a session deals with at once
