@@ -64,7 +64,7 @@ type Poller interface {
 
 // Send is one write of a WriteMany.
 type Send struct {
-	P   []byte // what to send; not empty
+	P   []byte // what to send; not empty, and on the heap: the kernel is told its address
 	FD  int32
 	Tag uint32 // the caller's own
 	N   int    // out: bytes taken

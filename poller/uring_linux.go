@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"throng/internal/invariant"
 )
 
 // Uring is an Epoll whose WriteMany submits its writes in batches through an io_uring
@@ -216,7 +218,8 @@ func (u *Uring) reap(sends []Send, n int) {
 		for head == atomic.LoadUint32(u.cqTail) {
 			// A kernel that defers a completion: fetch it. It can't be long in coming,
 			// since the write itself does not wait.
-			_, _, _ = unix.Syscall6(unix.SYS_IO_URING_ENTER, uintptr(u.fd), 0, 1, uringEnterEvents, 0, 0)
+			_, _, errno := unix.Syscall6(unix.SYS_IO_URING_ENTER, uintptr(u.fd), 0, 1, uringEnterEvents, 0, 0)
+			invariant.Check(errno == 0 || errno == unix.EINTR, "completions of an io_uring that took the writes")
 		}
 		c := &u.cqes[head&u.cqMask]
 		s := &sends[c.userData]

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 
 	"throng/replay"
@@ -61,6 +62,10 @@ func (s *session) publishBatch(name string, body []byte) {
 		return
 	}
 	defer ns.release()
+	if lines := bytes.Count(body, []byte{'\n'}); lines > s.srv.o.BatchLinesMax {
+		s.problem(bodyTooLarge.because(fmt.Sprintf("%d lines; a batch has at most %d (--batch-lines-max)", lines, s.srv.o.BatchLinesMax)))
+		return
+	}
 	b := s.srv.hub.batchFor()
 	defer s.srv.hub.rest(b)
 	for len(body) > 0 && !s.over {
@@ -142,8 +147,13 @@ func (s *Server) lineRecord(b *batch, line []byte) (replay.Record, *refusal) {
 	if refused := s.check(b.names, name, b.line.Data, key); refused != nil {
 		return replay.Record{}, refused
 	}
-	return recordOf(b.newEvent(name, key != ""), key), nil
+	alone := key != "" || len(line) > sharedLineBytes
+	return recordOf(b.newEvent(name, alone), key), nil
 }
+
+// sharedLineBytes is the longest line whose event shares memory with others: what one of
+// them that is still held can keep alive of those that are not is 31 lines at most.
+const sharedLineBytes = 512
 
 // last is p as a string: the one that the last one was, if they are equal.
 func last(s *string, p []byte) string {
@@ -155,9 +165,9 @@ func last(s *string, p []byte) string {
 
 // newEvent is the event of a line that was found good, with the topics in names. Events
 // share memory only with others that are stored if they are, or else the log would keep
-// alive what it does not count: a line that was refused takes no slot, one with a key,
-// which may have come before, has memory of its own, and no more slots are made than were
-// taken so far.
+// alive what it does not count: a line that was refused takes no slot, a long one and one
+// with a key, which may have come before, have memory of their own, and no more slots are
+// made than were taken so far.
 func (b *batch) newEvent(name string, alone bool) *sse.Event {
 	var s *slot
 	if alone {

@@ -21,6 +21,7 @@ type Options struct {
 	EventBytesMax      int // data of one event, bytes
 	EventNameBytesMax  int // name of one event, bytes
 	BatchBytesMax      int // body of one NDJSON batch, bytes
+	BatchLinesMax      int // lines of one NDJSON batch: each is answered, be it empty
 	NamespacesMax      int // namespaces held at once
 	StreamTopicsMax    int // topics and patterns of one stream
 	EventTopicsMax     int // topics of one event
@@ -70,6 +71,7 @@ func Defaults() Options {
 		EventBytesMax:     64 << 10,
 		EventNameBytesMax: 128,
 		BatchBytesMax:     8 << 20,
+		BatchLinesMax:     131072,
 		NamespacesMax:     1024,
 		StreamTopicsMax:   64,
 		EventTopicsMax:    16,

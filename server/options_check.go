@@ -52,6 +52,7 @@ var settings = []Setting{
 	row("EventBytesMax", "event-bytes-max", "Limits", "data of one event", count(1, 64*mebi)),
 	row("EventNameBytesMax", "event-name-bytes-max", "Limits", "name of one event", count(1, 128)),
 	row("BatchBytesMax", "batch-bytes-max", "Limits", "body of one NDJSON batch", count(1, 1024*mebi)),
+	row("BatchLinesMax", "batch-lines-max", "Limits", "lines of one NDJSON batch; a refused one is answered with some 200 bytes", count(1, countMax)),
 	row("NamespacesMax", "namespaces-max", "Limits", "namespaces held at once", count(1, mebi)),
 	row("StreamTopicsMax", "stream-topics-max", "Limits", "topics and patterns of one stream", count(1, 128)),
 	row("EventTopicsMax", "event-topics-max", "Limits", "topics of one event", count(1, 256)),

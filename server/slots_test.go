@@ -58,3 +58,18 @@ func TestBatch_SharesEqualText(t *testing.T) {
 		}
 	}
 }
+
+// What one held event can keep alive of others is small: a long line's event is alone.
+func TestBatch_LongLinesShareNothing(t *testing.T) {
+	s := Server{o: Options{EventTopicsMax: 2, EventBytesMax: 10_000, EventNameBytesMax: 100}}
+	for size, shared := range map[int]int{100: 1, 2 * sharedLineBytes: 0} {
+		var b batch
+		line := fmt.Appendf(nil, `{"topic":"a","data":"%0*d"}`, size, 0)
+		if _, refused := s.lineRecord(&b, line); refused != nil {
+			t.Fatal(refused.detail)
+		}
+		if b.taken != shared {
+			t.Errorf("a line of %d bytes took %d slots, not %d", len(line), b.taken, shared)
+		}
+	}
+}

@@ -24,11 +24,25 @@ func (s *Server) chooseWrites() (func() (poller.Poller, error), error) {
 	switch {
 	case err == nil:
 		s.writes = StatsWrites{By: "io_uring"}
-		return func() (poller.Poller, error) { return poller.NewUring() }, trial.Close()
+		return s.uringOrPlain, trial.Close()
 	case s.o.IOUring == "on":
 		return nil, fmt.Errorf("--io-uring=on: %w; --io-uring=auto does without", err)
 	default:
 		s.writes = StatsWrites{By: "plain", Reason: err.Error()}
 		return plain, nil
 	}
+}
+
+// uringOrPlain is a loop's poller where a trial went well. A kernel before 5.12 counts the
+// rings against the locked memory of the user, so there may be none left for this loop.
+func (s *Server) uringOrPlain() (poller.Poller, error) {
+	u, err := poller.NewUring()
+	if err == nil {
+		return u, nil
+	}
+	if s.o.IOUring == "on" {
+		return nil, fmt.Errorf("--io-uring=on: %w; --io-uring=auto does without", err)
+	}
+	s.writes.Reason = "not in all loops: " + err.Error()
+	return poller.NewEpoll()
 }

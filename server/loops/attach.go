@@ -7,66 +7,6 @@ import (
 	"throng/sse"
 )
 
-// handOvers takes what others left in the mailbox, at most as many as the quantum.
-func (l *Loop) handOvers(quantum int) int {
-	for used := range quantum {
-		m, ok := l.mailbox.Pop()
-		if !ok {
-			return used
-		}
-		if m.attach != nil {
-			l.attach(m.fd, m.attach)
-		} else {
-			l.refuse(m.fd, m.answer)
-		}
-	}
-	return quantum
-}
-
-// enter gives a descriptor its row; 0: there was no room or epoll refused it, and the
-// descriptor is closed behind the answer.
-func (l *Loop) enter(fd int, s state, answer []byte) uint32 {
-	slot := l.table.take()
-	if slot == 0 {
-		l.turnAway(fd, answer)
-		return 0
-	}
-	if err := l.poll.Add(fd, l.table.token(slot)); err != nil {
-		l.o.Log.Error("a connection could not be watched", "loop", l.id, "error", err)
-		l.table.put(slot)
-		l.turnAway(fd, answer)
-		return 0
-	}
-	r := &l.table.rows[slot]
-	r.fd, r.state = int32(fd), s
-	r.since, r.quiet = l.tick, l.tick
-	l.wheel.add(slot, l.due(slot))
-	return slot
-}
-
-// turnAway answers a client that cannot have a row. What it has sent is read, once, or
-// closing would reset the connection and destroy the answer.
-func (l *Loop) turnAway(fd int, answer []byte) {
-	l.counts.closed[ReasonTable].Add(1)
-	_, _ = l.net.Read(fd, l.scratch)
-	_, _ = l.net.Write(fd, answer)
-	_ = l.net.Close(fd)
-	l.counts.rows.Add(-1)
-}
-
-// refuse answers and lingers.
-func (l *Loop) refuse(fd int, answer []byte) {
-	slot := l.enter(fd, stateLingering, answer)
-	if slot == 0 {
-		return
-	}
-	if l.table.pin(l.table.sideOf(slot), answer) {
-		l.enqueue(slot)
-		return
-	}
-	l.close(slot, ReasonPins)
-}
-
 // attach makes a stream of a descriptor. From here on its place is fixed: what the ring
 // has up to l.next is the log's to give, the rest is the ring's.
 func (l *Loop) attach(fd int, a *Attach) {
@@ -102,7 +42,7 @@ func (l *Loop) attach(fd int, a *Attach) {
 	if from.Compare(st.last) < 0 {
 		s := l.table.sideOf(slot)
 		s.last, s.upTo = from, st.last
-		last, _ = l.fill(slot, b) // catchUp meets the same error behind these
+		last, _ = l.fill(slot, b, pageEvents) // catchUp meets the same error behind these
 	} else {
 		r.state = stateLive
 	}

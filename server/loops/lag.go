@@ -12,9 +12,12 @@ import (
 // enough that one reader does not hold up the others.
 const batchBytes = 64 << 10
 
-// scanMax is how many entries of the ring, or events of the log, are looked at for one row
-// at a time.
-const scanMax = 1024
+// scanMax is how many entries of the ring are looked at for one row at a time, and
+// catchUpMax how many events of the log. Each is held against the row's topics.
+const (
+	scanMax    = 1024
+	catchUpMax = 4 * pageEvents
+)
 
 // batch is the frames of one writev to one row, with where each leaves the row.
 type batch struct {
@@ -179,7 +182,7 @@ func (l *Loop) lapped(slot uint32) bool {
 }
 
 // catchUp sends a row the next of what it missed, from the log: as much as one system
-// call takes, or what there is among the next scanMax events. At the point of attachment
+// call takes, or what there is among the next catchUpMax events. At the point of attachment
 // it goes over to the ring.
 func (l *Loop) catchUp(slot uint32) bool {
 	r := &l.table.rows[slot]
@@ -190,7 +193,7 @@ func (l *Loop) catchUp(slot uint32) bool {
 	}
 	b := &l.batch
 	b.reset()
-	last, err := l.fill(slot, b)
+	last, err := l.fill(slot, b, catchUpMax)
 	if len(b.frames) == 0 {
 		s.last = last
 		if err != nil {
@@ -213,15 +216,16 @@ func (l *Loop) catchUp(slot uint32) bool {
 	return !r.blocked
 }
 
-// fill adds what a row missed and wants, page by page, and says what it then has
-// everything up to.
-func (l *Loop) fill(slot uint32, b *batch) (sse.ID, error) {
+// fill adds what a row missed and wants, page by page, among the next most events, and
+// says what it then has everything up to.
+func (l *Loop) fill(slot uint32, b *batch, most int) (sse.ID, error) {
 	r := &l.table.rows[slot]
 	s := &l.table.sides[r.side]
 	log := l.ns[r.ns].ns.Log
 	last := s.last
-	for looked := 0; looked < scanMax && !b.full() && last.Compare(s.upTo) < 0; looked += pageEvents {
+	for looked := 0; looked < most && !b.full() && last.Compare(s.upTo) < 0; looked += pageEvents {
 		n, err := log.After(l.context, last, s.upTo, l.page[:])
+		l.looked += n
 		if err != nil {
 			return last, err
 		}

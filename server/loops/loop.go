@@ -46,6 +46,7 @@ type Loop struct {
 	page    [pageEvents]*sse.Event
 	batch   batch
 	out     outbox
+	looked  int // events held against one row's topics, not yet taken off a budget
 	scratch []byte
 	encode  []byte
 	context context.Context

@@ -44,6 +44,7 @@ func (l *Loop) serveReady(quantum int) int {
 		if l.serve(token.Slot()) {
 			l.enqueue(token.Slot())
 		}
+		used += l.looks()
 	}
 	return used
 }

@@ -1,0 +1,87 @@
+package loops
+
+// handOvers takes what others left in the mailbox, at most as many as the quantum.
+func (l *Loop) handOvers(quantum int) int {
+	used := 0
+	for ; used < quantum; used++ {
+		m, ok := l.mailbox.Pop()
+		if !ok {
+			break
+		}
+		if m.attach == nil {
+			l.refuse(m.fd, m.answer)
+			continue
+		}
+		if l.ahead(m.attach) && l.mailbox.TryPush(m) {
+			return used + 1
+		}
+		l.attach(m.fd, m.attach)
+		used += l.looks()
+	}
+	return used
+}
+
+// ahead says whether a stream begins after an event that the ring does not show yet: its
+// publisher was answered while another one still fills the slot before. Soon it does.
+func (l *Loop) ahead(a *Attach) bool {
+	if a.From != FromID || a.ID.Compare(l.stateOf(a.NS).last) <= 0 {
+		return false
+	}
+	for seq := l.next; seq < l.reader.Available(); seq++ {
+		if e := l.reader.At(seq); e.NS == a.NS && e.Event.ID.Compare(a.ID) >= 0 {
+			return false
+		}
+	}
+	return a.ID.Compare(a.NS.Log.Last()) <= 0
+}
+
+// looks is what the events that were looked at since it was last asked cost, in writes.
+func (l *Loop) looks() int {
+	n := l.looked / skippedRows
+	l.looked %= skippedRows
+	return n
+}
+
+// enter gives a descriptor its row; 0: there was no room or epoll refused it, and the
+// descriptor is closed behind the answer.
+func (l *Loop) enter(fd int, s state, answer []byte) uint32 {
+	slot := l.table.take()
+	if slot == 0 {
+		l.turnAway(fd, answer)
+		return 0
+	}
+	if err := l.poll.Add(fd, l.table.token(slot)); err != nil {
+		l.o.Log.Error("a connection could not be watched", "loop", l.id, "error", err)
+		l.table.put(slot)
+		l.turnAway(fd, answer)
+		return 0
+	}
+	r := &l.table.rows[slot]
+	r.fd, r.state = int32(fd), s
+	r.since, r.quiet = l.tick, l.tick
+	l.wheel.add(slot, l.due(slot))
+	return slot
+}
+
+// turnAway answers a client that cannot have a row. What it has sent is read, once, or
+// closing would reset the connection and destroy the answer.
+func (l *Loop) turnAway(fd int, answer []byte) {
+	l.counts.closed[ReasonTable].Add(1)
+	_, _ = l.net.Read(fd, l.scratch)
+	_, _ = l.net.Write(fd, answer)
+	_ = l.net.Close(fd)
+	l.counts.rows.Add(-1)
+}
+
+// refuse answers and lingers.
+func (l *Loop) refuse(fd int, answer []byte) {
+	slot := l.enter(fd, stateLingering, answer)
+	if slot == 0 {
+		return
+	}
+	if l.table.pin(l.table.sideOf(slot), answer) {
+		l.enqueue(slot)
+		return
+	}
+	l.close(slot, ReasonPins)
+}
