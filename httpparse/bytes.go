@@ -88,13 +88,29 @@ func targetEnd(b []byte, i int) int {
 	return i
 }
 
-// equalFold compares ASCII text without regard to case; lower must be lower case.
-func equalFold(b []byte, lower string) bool {
-	if len(b) != len(lower) {
+// equalFold compares text without regard to case. b must be free of control bytes other than HTAB; lower must be lower
+// case, of letters, digits, "-", "/" and ":", in all of which bit 0x20 is set.
+func equalFold(b []byte, lower string) bool { return len(b) == len(lower) && sameFold(b, lower) }
+
+// sameFold is equalFold for texts of one length.
+func sameFold(b []byte, lower string) bool {
+	n := len(b)
+	if n != len(lower) {
 		return false
 	}
-	for i, c := range b {
-		if lowerByte(c) != lower[i] {
+	if n >= 8 {
+		for i := 0; i >= 0 && i < n-7; i += 8 {
+			if load64(b, i)|word.fold != load64(lower, i) {
+				return false
+			}
+		}
+		return load64(b, n-8)|word.fold == load64(lower, n-8)
+	}
+	if n >= 4 {
+		return load32(b, 0)|0x20202020 == load32(lower, 0) && load32(b, n-4)|0x20202020 == load32(lower, n-4)
+	}
+	for i := range n {
+		if b[i]|0x20 != lower[i] {
 			return false
 		}
 	}
@@ -118,3 +134,16 @@ func trimSpace(b []byte, from, to int) (int, int) {
 	}
 	return from, to
 }
+
+// The loads are written byte by byte, as the compiler then sees from i >= 0 && i < len(b)-7 and the like that nothing
+// needs a check, and makes one load of each.
+func load64[T []byte | string](b T, i int) uint64 {
+	return uint64(b[i]) | uint64(b[i+1])<<8 | uint64(b[i+2])<<16 | uint64(b[i+3])<<24 |
+		uint64(b[i+4])<<32 | uint64(b[i+5])<<40 | uint64(b[i+6])<<48 | uint64(b[i+7])<<56
+}
+
+func load32[T []byte | string](b T, i int) uint32 {
+	return uint32(b[i]) | uint32(b[i+1])<<8 | uint32(b[i+2])<<16 | uint32(b[i+3])<<24
+}
+
+func load16(b []byte, i int) uint16 { return uint16(b[i]) | uint16(b[i+1])<<8 }

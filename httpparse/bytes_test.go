@@ -2,6 +2,7 @@ package httpparse
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -46,27 +47,63 @@ func TestToken_IsRFC9110(t *testing.T) {
 }
 
 func TestKnown_HashIsPerfect(t *testing.T) {
-	for id := FieldHost; id < fieldIDs; id++ {
-		name := id.String()
+	names := slices.Concat(knownNames[FieldOther+1:], plainNames)
+	for i, name := range names {
+		id := FieldOther
+		if i < int(fieldIDs)-1 {
+			id = FieldID(i + 1)
+		}
 		if len(name) < 4 || len(name) > knownNameBytesMax || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz-") != "" {
-			t.Errorf("%q breaks what findKnown relies on", name)
+			t.Errorf("%q breaks what the table relies on", name)
 		}
 		for _, spelt := range []string{name, strings.ToUpper(name), strings.ToUpper(name[:1]) + name[1:]} {
-			if got := findKnown([]byte(spelt)); got != id {
-				t.Errorf("%q is found as %q", spelt, got)
+			if k := find([]byte(spelt)); k == &noName || k.id != id || int(k.length) != len(name) {
+				t.Errorf("%q is found as %q, %d bytes", spelt, k.id, k.length)
 			}
 		}
-		for i := range name {
-			for _, c := range []byte("!0x^") {
-				other := []byte(name)
-				other[i] = c
-				if got := findKnown(other); got != FieldOther && string(other) != got.String() {
-					t.Errorf("%q is taken for %q", other, got)
+		for at := range name {
+			other := []byte(name)
+			for c := range 256 {
+				other[at] = byte(c)
+				if k := find(other); k != &noName && !strings.EqualFold(string(other), name) && !slices.Contains(names, string(other)) {
+					t.Fatalf("%q is taken for %q", other, k.id)
 				}
 			}
 		}
-		if got := findKnown([]byte(name + "s")); got != FieldOther {
-			t.Errorf("%qs is taken for %q", name, got)
+		for _, other := range []string{name + "s", name[1:], name[:len(name)-1]} {
+			if k := find([]byte(other)); k != &noName && !slices.Contains(names, other) {
+				t.Errorf("%q is taken for %q", other, k.id)
+			}
+		}
+	}
+	if k := find(make([]byte, headBytesCeiling)); k != &noName {
+		t.Errorf("zeros are taken for %q", k.id)
+	}
+}
+
+// TestPlainHost_AgreesWithTheGrammar: what passes the quick look is a host, and common hosts pass it.
+func TestPlainHost_AgreesWithTheGrammar(t *testing.T) {
+	hosts := []string{"a", "push.example.org", "127.0.0.1:8080", "localhost:80", "a:65535", "a:", "EXAMPLE-1.net:443", "example.org:8"}
+	quick := func(host string) bool {
+		return plainHost([]byte("Host: "+host+"\r\n\r\n12345678"), 6, 6+len(host))
+	}
+	for _, host := range hosts {
+		if !quick(host) {
+			t.Errorf("%q is not plain", host)
+		}
+		for at := range host {
+			for c := range 256 {
+				other := []byte(host)
+				other[at] = byte(c)
+				if off := hostFault(other, 0, len(other)); off >= 0 && quick(string(other)) {
+					t.Errorf("%q is taken, byte %d is wrong", other, off)
+				}
+			}
+		}
+	}
+	for _, wrong := range []string{"", ":80", "a:65536", "a:99999", "a:8x", "a:8 0", "a/b", "a,b", "a b"} {
+		if quick(wrong) {
+			t.Errorf("%q is taken", wrong)
 		}
 	}
 }

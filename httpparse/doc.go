@@ -4,13 +4,14 @@
 // does no I/O, starts nothing, allocates nothing while it parses, and never copies: every view aliases the
 // caller's buffer and is good for as long as those bytes stay where they are.
 //
-// # Incremental, never twice
+// # Incremental
 //
 // A head may come in pieces. Parse keeps, inside [Request], the state it stopped in and offsets instead of
 // slices, so the buffer may grow and move between calls, and the next call goes on with the first new byte. A
 // byte is judged when it arrives: a TLS hello, a control byte or a head over a limit is refused at once, not
 // after the empty line. A head fed whole and the same head fed byte by byte give the same request or the same
-// error at the same offset; the fuzz tests hold that.
+// error at the same offset; the fuzz tests hold that. Lines that are whole and plain are read by words of eight
+// bytes (plain.go), all else by the state machine, which looks once more at a line that was not plain.
 //
 // # Strict where leniency is how requests are smuggled
 //

@@ -63,7 +63,7 @@ func (e *Error) set(v verdict, off int, b []byte, base int, lim *Limits) *Error 
 	case v == bareCR: // it may be gone with the piece before
 		e.found = '\r'
 	case v == doubledField:
-		e.found = int(findKnown(b[at : at+bytes.IndexByte(b[at:], ':')]))
+		e.found = int(find(b[at : at+bytes.IndexByte(b[at:], ':')]).id)
 	case at >= 0 && at < len(b):
 		e.found = int(b[at])
 	}

@@ -3,9 +3,30 @@ package httpparse
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 )
+
+// head is a request head by name.
+type head struct{ name, head string }
+
+// typicalRequests are heads as clients send them: hand-written tools, browsers, load generators, proxies. They are
+// in a file since peers, a module of its own, parses them too.
+var typicalRequests = readHeads("testdata/heads.txt")
+
+// readHeads reads a file of heads, each behind a line "= name" and ended by an empty line, lines ended by LF.
+func readHeads(file string) (heads []head) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		panic(err)
+	}
+	for block := range strings.SplitSeq(strings.TrimSpace(string(text)), "\n\n") {
+		name, lines, _ := strings.Cut(strings.TrimPrefix(block, "= "), "\n")
+		heads = append(heads, head{name, strings.ReplaceAll(lines, "\n", "\r\n") + "\r\n\r\n"})
+	}
+	return heads
+}
 
 // chunkedBody encodes payload in chunks of size bytes.
 func chunkedBody(payload []byte, size int) []byte {

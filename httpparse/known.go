@@ -5,13 +5,16 @@ import "encoding/binary"
 // FieldID names a field that the parser recognises while it reads, so that [Request.Known] is one look-up.
 type FieldID uint8
 
-// Recognised fields. A second line of one of the first group is refused: these have one value, and two parsers
-// would pick different ones. Those of the second group are lists or harmless; Known gives their first line.
+// Recognised fields. A second line of a singleton is refused: these have one value, and two parsers would pick
+// different ones. The others are lists or harmless; Known gives their first line.
 const (
 	FieldOther FieldID = iota // not recognised; find it with Header or Field
-	FieldHost
+
+	FieldConnection
+	FieldExpect
+	FieldHost // the first singleton
 	FieldContentLength
-	FieldTransferEncoding
+	FieldTransferEncoding // the last that means something to the parser itself
 	FieldContentType
 	FieldAuthorization
 	FieldLastEventID
@@ -19,10 +22,7 @@ const (
 	FieldOrigin
 	FieldAccessControlRequestMethod
 	FieldSecWebSocketKey
-	FieldSecWebSocketVersion
-
-	FieldConnection
-	FieldExpect
+	FieldSecWebSocketVersion // the last singleton
 	FieldUpgrade
 	FieldAccept
 	FieldAccessControlRequestHeaders
@@ -32,11 +32,9 @@ const (
 	FieldCookie
 	FieldUserAgent
 	fieldIDs
-
-	lastSingleton = FieldSecWebSocketVersion
 )
 
-// knownNames are the names in lower case: 4 bytes or more, letters and hyphens only, which findKnown relies on.
+// knownNames are the names in lower case. Here and in plainNames a name has 4 bytes or more, letters and hyphens only.
 var knownNames = [fieldIDs]string{
 	FieldHost:                        "host",
 	FieldContentLength:               "content-length",
@@ -69,56 +67,99 @@ func (f FieldID) String() string {
 	return knownNames[f]
 }
 
+// plainNames are common names without a FieldID: to find a whole name in the table is quicker than to judge its bytes.
+var plainNames = []string{
+	"accept-charset", "accept-encoding", "accept-language", "baggage", "cache-control", "forwarded", "if-modified-since",
+	"if-none-match", "keep-alive", "pragma", "priority", "referer", "sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform",
+	"sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site", "sec-fetch-user", "tracestate", "upgrade-insecure-requests",
+	"x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto", "x-real-ip", "x-request-id",
+	"x-requested-with",
+}
+
 const knownNameBytesMax = 32
 
-// knownSlot is a place of the perfect hash table: the name padded to whole words.
-type knownSlot struct {
-	name   [knownNameBytesMax]byte
-	length uint8
-	id     FieldID
+// knownName is a name in words of eight bytes, in its slot of a perfect hash table.
+type knownName struct {
+	first, second, third nameWord // second and third of names with more than 16 and 24 bytes
+	last                 nameWord // of names with more than 8; the last eight bytes, whatever second and third have
+	length               uint16
+	id                   FieldID
 }
+
+// noName is in slots without a name: none is that long, offsets being of 16 bits.
+var noName = knownName{length: headBytesCeiling}
+
+// nameWord is eight bytes of a name in lower case, or fewer.
+type nameWord struct {
+	text uint64
+	care uint64 // the bits that must agree: not those of the case of letters, nor those of bytes behind the name
+}
+
+func (w *nameWord) is(x uint64) bool { return (x^w.text)&w.care == 0 }
 
 var knownTable = buildKnown()
 
-// knownHash has no two recognised names in one slot; TestKnown_HashIsPerfect holds that.
-func knownHash(length int, first, last byte) int {
-	return (length + int(first|0x20)*5 + int(last|0x20)*6) & 63
+// slotOf gives the only slot that a name of four bytes or more can be in, by its length and its last four bytes, whose
+// case does not matter. TestKnown_HashIsPerfect holds that no two names of the table share one.
+func slotOf(length int, last4 uint32) uint32 {
+	return (last4 | 0x20202020 + uint32(length)) * 0x793F6191 >> 25
 }
 
-func buildKnown() (t [64]knownSlot) {
-	for id := FieldHost; id < fieldIDs; id++ {
-		name := knownNames[id]
-		s := &t[knownHash(len(name), name[0], name[len(name)-1])]
-		copy(s.name[:], name)
-		s.length, s.id = uint8(len(name)), id
+func buildKnown() (t [128]knownName) {
+	for i := range t {
+		t[i] = noName
+	}
+	add := func(id FieldID, name string) {
+		var padded [knownNameBytesMax]byte
+		n := copy(padded[:], name)
+		t[slotOf(n, load32(name, n-4))] = knownName{first: newNameWord(padded[:8]), second: newNameWord(padded[8:16]),
+			third: newNameWord(padded[16:24]), last: newNameWord(padded[max(0, n-8):]), length: uint16(n), id: id}
+	}
+	for id := FieldOther + 1; id < fieldIDs; id++ {
+		add(id, knownNames[id])
+	}
+	for _, name := range plainNames {
+		add(FieldOther, name)
 	}
 	return t
 }
 
-// findKnown gives the FieldID of a name, which must be a non-empty token. In a token, setting bit 0x20 makes
-// letters lower case and turns no other byte into a letter or a hyphen.
-func findKnown(name []byte) FieldID {
-	n := len(name)
-	s := &knownTable[knownHash(n, name[0], name[n-1])]
-	if n != int(s.length) {
-		return FieldOther
-	}
-	const lower = 0x2020202020202020
-	if n < 8 { // 4 to 7 bytes: two words that overlap
-		first := binary.LittleEndian.Uint32(name) | lower>>32
-		last := binary.LittleEndian.Uint32(name[n-4:]) | lower>>32
-		if first != binary.LittleEndian.Uint32(s.name[:]) || last != binary.LittleEndian.Uint32(s.name[n-4:]) {
-			return FieldOther
-		}
-		return s.id
-	}
-	for i := 8; i < n; i += 8 {
-		if binary.LittleEndian.Uint64(name[i-8:])|lower != binary.LittleEndian.Uint64(s.name[i-8:]) {
-			return FieldOther
+// newNameWord makes a word of the first eight bytes of name, up to the first zero.
+func newNameWord(name []byte) nameWord {
+	w := nameWord{text: load64(name, 0)}
+	for i, c := range name[:8] {
+		switch {
+		case c >= 'a':
+			w.care |= (0xFF ^ 0x20) << (8 * i)
+		case c != 0:
+			w.care |= 0xFF << (8 * i)
 		}
 	}
-	if binary.LittleEndian.Uint64(name[n-8:])|lower != binary.LittleEndian.Uint64(s.name[n-8:]) {
-		return FieldOther
+	return w
+}
+
+// find gives a name's entry in the table, or noName. It may have any bytes; those that are found are tokens.
+func find(name []byte) *knownName {
+	var padded [knownNameBytesMax]byte
+	n := copy(padded[:], name)
+	if n < len(name) || n < 4 {
+		return &noName
 	}
-	return s.id
+	k := &knownTable[slotOf(n, load32(name, n-4))]
+	if n != int(k.length) || !k.first.is(load64(padded[:], 0)) || n > 8 && !k.ends(padded[:], 0, n) {
+		return &noName
+	}
+	return k
+}
+
+// ends says whether the name b[at:end], of more than eight bytes, which has the length and the first eight for it, is
+// this one.
+func (k *knownName) ends(b []byte, at, end int) bool {
+	if !k.last.is(binary.LittleEndian.Uint64(b[end-8 : end : end])) {
+		return false
+	}
+	if end-at <= 16 {
+		return true
+	}
+	return k.second.is(binary.LittleEndian.Uint64(b[at+8:])) && (end-at <= 24 || k.third.is(binary.LittleEndian.Uint64(b[at+16:])))
 }

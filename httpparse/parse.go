@@ -27,53 +27,67 @@ const (
 // the line that it completes, for its meaning. Any other value than the last partial call's length starts over,
 // which costs time and nothing else. lim must be the same for one request. One goroutine at a time may use r.
 func Parse(buf []byte, seen int, lim *Limits, r *Request) (n int, err error) {
-	headMax := max(0, min(lim.HeadBytesMax, headBytesCeiling))
 	b := buf
-	if len(b) > headMax {
-		b = b[:headMax]
+	if len(b) > lim.HeadBytesMax || len(b) > headBytesCeiling {
+		b = b[:max(0, min(lim.HeadBytesMax, headBytesCeiling))]
 	}
 	if seen == 0 || seen != r.seen || seen > len(b) {
-		r.reset()
-		seen = 0
+		r.begin()
+		seen = r.plainRequestLine(b, lim)
 	}
 	n, v := seen, pass
 	if r.state != headFields {
 		n, v = r.requestLine(b, seen, lim)
 	}
 	if v == pass {
-		n, v = r.fieldLines(b, n, lim)
+		v = more
+		if r.line.state == lineStart {
+			n, v = r.plainLines(b, n, lim)
+		}
+		if v == more {
+			n, v = r.fieldLines(b, n, lim)
+		}
 	}
-	switch {
-	case v == pass:
-		r.finish(b)
-		return n, nil
-	case v == more && len(b) < headMax:
-		r.seen = len(b)
-		return 0, ErrPartial
-	case v == more:
+	if v == pass {
+		if r.Minor == 0 || r.have&(1<<FieldHost) != 0 {
+			r.finish(b)
+			return n, nil
+		}
+		n, v = n-2, missingHost
+	}
+	return 0, r.stop(b, n, v, lim)
+}
+
+// stop keeps what was read for the next call where more is needed, or the refusal v of b[n].
+func (r *Request) stop(b []byte, n int, v verdict, lim *Limits) error {
+	if r.buf != nil {
+		r.Method, r.Path, r.Query, r.Host, r.buf = nil, nil, nil, nil, nil
+	}
+	if v == more {
+		if len(b) < min(lim.HeadBytesMax, headBytesCeiling) {
+			r.seen = len(b)
+			return ErrPartial
+		}
 		v = headTooLarge
 	}
-	r.reset()
-	return 0, r.fault.set(v, n, b, 0, lim)
+	r.begin()
+	return r.fault.set(v, n, b, 0, lim)
 }
 
 // finish turns offsets into views and settles what depends on the whole head.
 func (r *Request) finish(b []byte) {
-	r.buf, r.seen = b, 0
-	r.Method = r.methodSpan.of(b)
-	r.Path = r.pathSpan.of(b)
-	if r.querySpan.to > 0 {
-		r.Query = r.querySpan.of(b)
+	method, path := r.methodSpan.of(b), r.pathSpan.of(b)
+	var query, host []byte
+	if r.querySpan != 0 {
+		query = r.querySpan.of(b)
 	}
-	if r.hostSpan.to > 0 {
-		r.Host = r.hostSpan.of(b)
+	if r.hostSpan != 0 {
+		host = r.hostSpan.of(b)
 	}
+	r.Method, r.Path, r.Query, r.Host, r.buf = method, path, query, host, b
+	r.seen = 0
 	r.ConnectionUpgrade = r.options&optionUpgrade != 0
-	switch {
-	case r.options&optionClose != 0:
-	case r.Minor == 1, r.options&optionKeepAlive != 0:
-		r.KeepAlive = true
-	}
+	r.KeepAlive = r.options&optionClose == 0 && (r.Minor == 1 || r.options&optionKeepAlive != 0)
 }
 
 // requestLine reads on from b[i] to the end of the request line (RFC 9112 §3).
@@ -126,7 +140,7 @@ func (r *Request) requestLine(b []byte, i int, lim *Limits) (int, verdict) {
 		return i, v
 	}
 	if r.Form == FormAsterisk && r.MethodID != MethodOptions {
-		return int(r.pathSpan.from), badTarget
+		return r.pathSpan.from(), badTarget
 	}
 	r.state = headFields
 	return i, pass
@@ -163,11 +177,6 @@ func (r *Request) method(b []byte, i int, lim *Limits) (int, verdict) {
 	r.state = headTargetFirst
 	return i, pass
 }
-
-const (
-	version11 = 'H' | 'T'<<8 | 'T'<<16 | 'P'<<24 | '/'<<32 | '1'<<40 | '.'<<48 | '1'<<56
-	crlf      = '\r' | '\n'<<8
-)
 
 // version reads on to the end of the line: HTTP/1.1 whole and in one step, or byte by byte.
 func (r *Request) version(b []byte, i int) (int, verdict) {
@@ -242,14 +251,13 @@ func (r *Request) fieldLines(b []byte, i int, lim *Limits) (int, verdict) {
 			return next, v
 		}
 		if r.line.empty {
-			if r.Minor == 1 && r.known[FieldHost] == 0 {
-				return next - 2, missingHost
-			}
 			return next, pass
 		}
 		if off, v := r.addField(b); v != pass {
 			return off, v
 		}
-		i = next
+		if i, v = r.plainLines(b, next, lim); v != more {
+			return i, v
+		}
 	}
 }

@@ -54,34 +54,38 @@ type Request struct {
 	line       fieldLine // the field line in progress
 	methodSpan span
 	pathSpan   span
-	querySpan  span // to == 0: none
-	hostSpan   span // to == 0: none
-	known      [fieldIDs]uint8
+	querySpan  span            // 0: none
+	hostSpan   span            // 0: none
+	have       uint32          // a bit for each recognised field there is
+	known      [fieldIDs]uint8 // number of its first line + 1; good where have says so
 	fields     [headersCeiling]fieldSpans
 	buf        []byte
 	fault      Error
 }
 
-// span is a half-open range of offsets into the head.
-type span struct{ from, to uint16 }
+// span is a half-open range of offsets into the head, 16 bits each, in one word.
+type span uint32
 
-func (s span) of(b []byte) []byte { return b[s.from:s.to:s.to] }
+func spanOf(from, to int) span { return span(uint16(from)) | span(to)<<16 }
 
-func spanOf(from, to int) span { return span{uint16(from), uint16(to)} }
+func (s span) from() int { return int(uint16(s)) }
+
+func (s span) to() int { return int(s >> 16) }
+
+func (s span) of(b []byte) []byte { return b[s.from():s.to():s.to()] }
 
 type fieldSpans struct{ name, value span }
 
-// reset forgets the last request; the array of fields is left as it is, nfields says what of it is in use.
-func (r *Request) reset() {
-	r.Method, r.Path, r.Query, r.Host, r.buf = nil, nil, nil, nil, nil
+// begin forgets the last request but for its views, which finish and stop set. The array of fields is left as it is,
+// nfields says what of it is in use.
+func (r *Request) begin() {
 	r.ContentLength = -1
-	r.MethodID, r.Form, r.Minor = MethodOther, FormOrigin, 0
-	r.Chunked, r.KeepAlive, r.ExpectContinue, r.ConnectionUpgrade = false, false, false, false
-	r.state, r.options, r.nfields = headStart, 0, 0
+	r.MethodID, r.Form, r.Minor, r.Chunked = MethodOther, FormOrigin, 0, false
+	r.KeepAlive, r.ExpectContinue, r.ConnectionUpgrade = false, false, false
+	r.state, r.options, r.nfields, r.line.state = headStart, 0, 0, lineStart
+	r.have = 0
 	r.seen, r.mark = 0, 0
-	r.line = fieldLine{}
-	r.querySpan, r.hostSpan = span{}, span{}
-	r.known = [fieldIDs]uint8{}
+	r.querySpan, r.hostSpan = 0, 0
 }
 
 // Len is the number of field lines.
@@ -99,7 +103,7 @@ func (r *Request) Field(i int) (name, value []byte) {
 
 // Known gives the value of the first line of a recognised field, in one look-up.
 func (r *Request) Known(id FieldID) (value []byte, ok bool) {
-	if id >= fieldIDs || r.known[id] == 0 || r.buf == nil {
+	if id >= fieldIDs || r.have&(1<<id) == 0 || r.buf == nil {
 		return nil, false
 	}
 	return r.fields[r.known[id]-1].value.of(r.buf), true
@@ -113,7 +117,7 @@ func (r *Request) Header(name string) (value []byte, ok bool) {
 	}
 	for i := range r.fields[:r.nfields] {
 		f := &r.fields[i]
-		if int(f.name.to-f.name.from) == len(name) && sameName(f.name.of(r.buf), name) {
+		if f.name.to()-f.name.from() == len(name) && sameName(f.name.of(r.buf), name) {
 			return f.value.of(r.buf), true
 		}
 	}

@@ -16,29 +16,39 @@ func (r *Request) addField(b []byte) (int, verdict) {
 	for from < to && (b[to-1] == ' ' || b[to-1] == '\t') {
 		to--
 	}
-	r.fields[r.nfields] = fieldSpans{spanOf(l.nameAt, l.nameEnd), spanOf(from, to)}
+	n := int(r.nfields)
+	r.fields[n] = fieldSpans{spanOf(l.nameAt, l.nameEnd), spanOf(from, to)}
 	r.nfields++
-	id := findKnown(b[l.nameAt:l.nameEnd])
-	if id == FieldOther {
-		return 0, pass
+	if id := find(b[l.nameAt:l.nameEnd]).id; id != FieldOther {
+		return r.note(b, n, id)
 	}
-	if r.known[id] == 0 {
-		r.known[id] = r.nfields
-	} else if id <= lastSingleton {
-		return l.nameAt, doubledField
+	return 0, pass
+}
+
+// note takes the meaning of field n, which is recognised as id. It gives pass, or a refusal and its offset.
+func (r *Request) note(b []byte, n int, id FieldID) (int, verdict) {
+	f := &r.fields[n]
+	if r.have&(1<<id) == 0 {
+		r.known[id] = uint8(n + 1)
+		r.have |= 1 << id
+	} else if id >= FieldHost && id <= FieldSecWebSocketVersion {
+		return f.name.from(), doubledField
 	}
+	at, from, to := f.name.from(), f.value.from(), f.value.to()
 	switch id {
 	case FieldHost:
-		if off := hostFault(b, from, to); off >= 0 {
-			return off, badHost
+		if !plainHost(b, from, to) {
+			if off := hostFault(b, from, to); off >= 0 {
+				return off, badHost
+			}
 		}
 		if r.Form != FormAbsolute {
 			r.hostSpan = spanOf(from, to)
 		}
 	case FieldContentLength:
-		return r.contentLength(b, from, to)
+		return r.contentLength(b, at, from, to)
 	case FieldTransferEncoding:
-		return r.transferEncoding(b, from, to)
+		return r.transferEncoding(b, at, from, to)
 	case FieldConnection:
 		r.connection(b, from, to)
 	case FieldExpect:
@@ -51,9 +61,9 @@ func (r *Request) addField(b []byte) (int, verdict) {
 }
 
 // contentLength reads 1*DIGIT (RFC 9110 §8.6); a list, even of equal numbers, is refused.
-func (r *Request) contentLength(b []byte, from, to int) (int, verdict) {
+func (r *Request) contentLength(b []byte, at, from, to int) (int, verdict) {
 	if r.Chunked {
-		return r.line.nameAt, lengthAndCoding
+		return at, lengthAndCoding
 	}
 	if from == to {
 		return from, badContentLength
@@ -75,12 +85,12 @@ func (r *Request) contentLength(b []byte, from, to int) (int, verdict) {
 
 // transferEncoding takes "chunked", once. Of the rest, what ends with a single chunked is a coding we do not
 // speak (501), and what does not has no end that we could find (400, RFC 9112 §6.1 and §6.3).
-func (r *Request) transferEncoding(b []byte, from, to int) (int, verdict) {
+func (r *Request) transferEncoding(b []byte, at, from, to int) (int, verdict) {
 	switch {
 	case r.Minor == 0:
-		return r.line.nameAt, codingInHTTP10
+		return at, codingInHTTP10
 	case r.ContentLength >= 0:
-		return r.line.nameAt, lengthAndCoding
+		return at, lengthAndCoding
 	case equalFold(b[from:to], "chunked"):
 		r.Chunked = true
 		return 0, pass
@@ -107,20 +117,30 @@ func (r *Request) transferEncoding(b []byte, from, to int) (int, verdict) {
 // connection notes the options that matter here (RFC 9110 §7.6.1); others name hop-by-hop fields and are for
 // proxies.
 func (r *Request) connection(b []byte, from, to int) {
+	if option := optionOf(b[from:to]); option != 0 {
+		r.options |= option
+		return
+	}
 	for at := from; at < to; {
 		end := at
 		for end < to && b[end] != ',' {
 			end++
 		}
 		f, t := trimSpace(b, at, end)
-		switch option := b[f:t]; {
-		case equalFold(option, "close"):
-			r.options |= optionClose
-		case equalFold(option, "keep-alive"):
-			r.options |= optionKeepAlive
-		case equalFold(option, "upgrade"):
-			r.options |= optionUpgrade
-		}
+		r.options |= optionOf(b[f:t])
 		at = end + 1
 	}
+}
+
+// optionOf gives the bit of an option, or 0.
+func optionOf(name []byte) uint8 {
+	switch {
+	case equalFold(name, "close"):
+		return optionClose
+	case equalFold(name, "keep-alive"):
+		return optionKeepAlive
+	case equalFold(name, "upgrade"):
+		return optionUpgrade
+	}
+	return 0
 }

@@ -84,16 +84,15 @@ func (r *Request) authority(b []byte, from, to int) (int, verdict) {
 // splitPath sets the path and query of b[from:to]. An empty path stands for "/" (RFC 9110 §4.2.3); the last slash
 // of the scheme's "//" is one to point at.
 func (r *Request) splitPath(b []byte, from, to int) {
-	path := spanOf(from, to)
 	if q := bytes.IndexByte(b[from:to], '?'); q >= 0 {
-		path.to = uint16(from + q)
 		r.querySpan = spanOf(from+q+1, to)
+		to = from + q
 	}
-	if path.from == path.to {
-		slash := r.hostSpan.from - 1
-		path = span{slash, slash + 1}
+	if from == to {
+		to = r.hostSpan.from()
+		from = to - 1
 	}
-	r.pathSpan = path
+	r.pathSpan = spanOf(from, to)
 }
 
 // hostFault checks b[from:to] as uri-host [ ":" port ] (RFC 9110 §7.2, RFC 3986 §3.2.2) and gives the offset of
@@ -138,10 +137,11 @@ func hostFault(b []byte, from, to int) int {
 func portFault(b []byte, from int) int {
 	port := 0
 	for i := from; i < len(b); i++ {
-		if classOf[b[i]]&classDigit == 0 {
+		digit := b[i] - '0'
+		if digit > 9 {
 			return i
 		}
-		if port = port*10 + int(b[i]-'0'); port > 65535 {
+		if port = port*10 + int(digit); port > 65535 {
 			return i
 		}
 	}
