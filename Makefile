@@ -100,6 +100,10 @@ lab: go ## N (100000) real sockets in one process, in a guest that allows it (be
 	@scripts/need qemu-system-x86_64 busybox
 	@bench/lab/run $(or $(N),100000)
 
+.PHONY: micro
+micro: go ## every timing test five times, kept in bench/record/DATE-micro: 8 minutes at most
+	go run ./bench/claims --record bench/record/$$(date +%F)-micro scripts/micro
+
 .PHONY: vuln
 vuln: go ## known vulnerabilities in what we use (needs the network)
 	@scripts/vuln

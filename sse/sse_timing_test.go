@@ -38,16 +38,40 @@ func BenchmarkSeal(b *testing.B) {
 	}
 }
 
+// BenchmarkAppendFrame encodes an event into a buffer that is used again, beside what one writes with package fmt.
 func BenchmarkAppendFrame(b *testing.B) {
-	e := &Event{ID: ID{1, 1 << 20}, Topics: []string{"a"}, Name: "tick", Data: payload(100, false)}
-	var dst []byte
-	b.ReportAllocs()
-	for b.Loop() {
-		dst = AppendFrame(dst[:0], e)
+	for _, c := range []struct {
+		bytes int
+		lines bool
+	}{{100, false}, {1 << 10, true}} {
+		e := &Event{ID: ID{1, 1 << 20}, Topics: []string{"a"}, Name: "tick", Data: payload(c.bytes, c.lines)}
+		want := fprintFrame(nil, e)
+		for _, way := range []struct {
+			name   string
+			append func([]byte, *Event) []byte
+		}{{"throng", AppendFrame}, {"fmt", fprintFrame}} {
+			b.Run(fmt.Sprintf("bytes=%d/lines=%v/%s", c.bytes, c.lines, way.name), func(b *testing.B) {
+				var dst []byte
+				b.SetBytes(int64(c.bytes))
+				b.ReportAllocs()
+				for b.Loop() {
+					dst = way.append(dst[:0], e)
+				}
+				if !bytes.Equal(dst, want) {
+					b.Fatalf("%q, want %q", dst, want)
+				}
+			})
+		}
 	}
-	if len(dst) != layout(e).bytes {
-		b.Fatal("frame has the wrong length")
+}
+
+// fprintFrame is AppendFrame for data without CR.
+func fprintFrame(dst []byte, e *Event) []byte {
+	dst = fmt.Appendf(dst, "id: %s\nevent: %s\n", e.ID, e.Name)
+	for line := range bytes.SplitSeq(e.Data, []byte("\n")) {
+		dst = fmt.Appendf(dst, "data: %s\n", line)
 	}
+	return append(dst, '\n')
 }
 
 func BenchmarkAppendJSONFrame(b *testing.B) {

@@ -48,7 +48,8 @@ func TestIndex_MillionOwnTopics(t *testing.T) {
 	}
 }
 
-// benchMatch matches random ones of a million topics. patterns hang in the trie besides.
+// benchMatch matches random ones of a million topics, and checks at the end that they bring their rows. patterns hang in
+// the trie besides.
 func benchMatch(b *testing.B, each int, patterns ...string) {
 	x := newIndex(b, LimitsFor(million))
 	ownTopics(b, x, million)
@@ -75,6 +76,28 @@ func benchMatch(b *testing.B, each int, patterns ...string) {
 		for _, s := range sets {
 			x.Release(s)
 		}
+	}
+	b.ReportMetric(float64(x.Stats().Bytes)/million, "B/row")
+	for row := 0; row < million; row += 997 {
+		requireRow(b, x, row)
+	}
+}
+
+// requireRow fails unless an event for the row's own topic brings that row.
+func requireRow(t testing.TB, x *Index, row int) {
+	t.Helper()
+	found := false
+	for _, s := range x.Match(1, []string{ownTopic(row)}, nil) {
+		var c Cursor
+		x.Start(s, &c)
+		for got, ok := c.Next(); ok; got, ok = c.Next() {
+			found = found || got == uint32(row)
+		}
+		x.Stop(&c)
+		x.Release(s)
+	}
+	if !found {
+		t.Fatalf("row %d is not among those that its topic brings", row)
 	}
 }
 
@@ -109,6 +132,9 @@ func BenchmarkMatch_OwnPatterns(b *testing.B) {
 		x.Release(sets[0])
 	}
 	b.ReportMetric(float64(x.Stats().Bytes)/million, "B/row")
+	for row := 0; row < million; row += 997 {
+		requireRow(b, x, row)
+	}
 }
 
 func BenchmarkJoinLeave_OwnTopic(b *testing.B) {
