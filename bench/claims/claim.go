@@ -65,6 +65,9 @@ func (g goal) String() string {
 	if g.least {
 		word = "at least "
 	}
+	if g.unit == "%" { // 99.99 is not 100
+		return fmt.Sprintf("%s%g %%", word, g.value)
+	}
 	return word + bench.Quantity(g.value, g.unit)
 }
 

@@ -201,9 +201,13 @@ func TestClaims_NameWhatScenariosGive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	peer, err := bench.Peers()[0].Build(t.Context(), dir)
+	argv, err := bench.Peers()[0].Build(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
+	}
+	var peers []bench.PeerSpec // the first in the place of all: names are what matters
+	for _, p := range bench.Peers() {
+		peers = append(peers, bench.PeerSpec{Name: p.Label, Argv: argv})
 	}
 	floor, err := bench.BuildFloor(t.Context(), dir)
 	if err != nil {
@@ -216,7 +220,7 @@ func TestClaims_NameWhatScenariosGive(t *testing.T) {
 	for name, claims := range byScenario {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			o := bench.Options{Server: server, Floor: floor, Peers: []bench.PeerSpec{{Name: bench.Peers()[0].Label, Argv: peer}}}
+			o := bench.Options{Server: server, Floor: floor, Peers: peers}
 			set(t, &o, flags[name])
 			s, known := bench.Lookup(name)
 			if !known {
