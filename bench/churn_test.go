@@ -54,7 +54,7 @@ func TestWatch_GrowthIsFound(t *testing.T) {
 		last int64 // of what were 100 MiB
 		ok   bool
 	}{{100, true}, {113, true}, {115, false}, {50, true}} {
-		r := &run{}
+		r := &run{o: Options{memoryMore: flatRSS}}
 		w := &watch{run: r}
 		for i := range 9 {
 			mb := int64(100)

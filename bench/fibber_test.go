@@ -105,7 +105,7 @@ func (f *fibber) events(w http.ResponseWriter, r *http.Request) {
 			f.leaked = append(f.leaked, file)
 		}
 	case f.how == "grow":
-		f.grown = append(f.grown, []byte(strings.Repeat("x", 256<<10)))
+		f.grown = append(f.grown, []byte(strings.Repeat("x", 512<<10)))
 	}
 	room := 1000
 	if f.how == "lossy" {

@@ -61,6 +61,9 @@ type Options struct {
 	// patience is the longest wait for what is due: deliveries, and the return of what a
 	// server holds for clients that have left.
 	patience time.Duration
+	// memoryMore is what a server's memory may grow by without being called growth, beside a
+	// share; bytes.
+	memoryMore float64
 
 	Log io.Writer `json:"-"` // progress and the servers' output; nil: discarded
 }
@@ -86,6 +89,7 @@ func (o Options) or(d Options) Options {
 	o.Settle = cmp.Or(o.Settle, rssSettled)
 	o.window = cmp.Or(o.window, quietWindow)
 	o.patience = cmp.Or(o.patience, deliveryLimit)
+	o.memoryMore = cmp.Or(o.memoryMore, flatRSS)
 	if o.Log == nil {
 		o.Log = io.Discard
 	}

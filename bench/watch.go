@@ -86,7 +86,7 @@ func (s *watch) checkFlat(when string, fds bool) {
 		return
 	}
 	first, last := thirds(s.rss)
-	s.checkBelow("VmRSS, first to last third, KiB"+when, first/1024, last/1024, flatRSS/1024)
+	s.checkBelow("VmRSS, first to last third, KiB"+when, first/1024, last/1024, s.o.memoryMore/1024)
 	if fds {
 		first, last = thirds(s.fds)
 		s.checkBelow("descriptors, first to last third"+when, first, last, flatFDs)
