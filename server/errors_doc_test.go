@@ -38,7 +38,7 @@ var problemAdvice = map[string]advice{
 	"method_not_allowed":     {"the resource is there, the method is not", "use one of those in `Allow`"},
 	"request_timeout":        {"the rest of a head did not come within `--head-timeout`, or of a body within `--body-timeout`", "send it again, faster"},
 	"length_required":        {"a publish says neither `Content-Length` nor `Transfer-Encoding: chunked`", "say how long the body is"},
-	"body_too_large":         {"data over `--event-bytes-max`, a batch over `--batch-bytes-max`, a body over 4 KiB where none is expected, or too much pipelined", "send less at once"},
+	"body_too_large":         {"data over `--event-bytes-max`, a batch over `--batch-bytes-max` or `--batch-lines-max`, a body over 4 KiB where none is expected, or too much pipelined", "send less at once"},
 	"unsupported_media_type": {"`Content-Encoding` is something other than `identity`", "send the body uncompressed"},
 	"idempotency_key_reused": {"the key came before with other topics, another name or other data", "use a new key for a new event"},
 	"too_many_namespaces":    {"`--namespaces-max` are open, and none has been idle for long", "try again later, or raise the limit"},
