@@ -3,7 +3,6 @@ package replay
 import (
 	"context"
 	"errors"
-	"time"
 
 	"throng/sse"
 )
@@ -17,6 +16,10 @@ var (
 	ErrClosed = errors.New("replay: log is closed")
 	// ErrNamespaces says that the Store holds as many namespaces as it may.
 	ErrNamespaces = errors.New("replay: too many namespaces")
+	// ErrNotResident is Peek's answer when the events are not in memory: After has them.
+	ErrNotResident = errors.New("replay: events are not in memory")
+	// ErrUnavailable is what every UnavailableError is, by errors.Is.
+	ErrUnavailable = errors.New("replay: the store is unavailable")
 )
 
 // A Record is one event on its way into a Log. The caller fills Event, Key and Sum;
@@ -26,8 +29,9 @@ type Record struct {
 	Key   string   // Idempotency-Key; "" is none
 	Sum   [32]byte // fingerprint of what was asked (topics, name, data); compared when Key is known
 
-	Duplicate bool  // Key was known with the same Sum: Event.ID is the ID given the first time, nothing was stored
-	Err       error // why this record alone was refused (ErrKeyReused); the others of its batch are not touched by it
+	Duplicate bool   // Key was known with the same Sum: Event.ID is the ID given the first time, nothing was stored
+	Err       error  // why this record alone was refused (ErrKeyReused, ErrUnavailable); the others of its batch are not touched by it
+	Spooled   uint64 // the store is away and the event waits on this node's disk, under this number, without an ID; 0: it does not
 }
 
 // A Log is the events of one namespace, oldest first, each with an ID above the one
@@ -41,31 +45,37 @@ type Log interface {
 	// share it. The slice and its records stay the caller's. Two records of one batch with
 	// the same key behave as in two batches.
 	//
-	// When Append returns nil, every record is stored, or a Duplicate, or has its Err, and
-	// Last has moved on. On an error no record of the batch may be acknowledged, and its
+	// When Append returns nil, every record is stored, or a Duplicate, or Spooled, or has its
+	// Err, and Last has moved on (in a Shared store: will, once the tail has read it). On an error no record of the batch may be acknowledged, and its
 	// events may not be used again; a store that can lose an answer may have kept some of
-	// them, which a key makes safe to retry. Errors: ErrClosed, the context's, the store's
-	// own I/O errors.
+	// them, which a key makes safe to retry. Errors: ErrClosed, the context's, ErrUnavailable
+	// when the store can't be written to now.
 	Append(ctx context.Context, batch []Record) error
 
 	// After fills dst with the events whose IDs are in (after, upTo], oldest first, and
 	// answers how many: n may be smaller than dst though there is more, so the end of the
 	// range is n == 0 with a nil error, or dst[n-1].ID == upTo. dst is the caller's, the
-	// events are shared and must not be written to. upTo may be beyond Last. When the
-	// Store is Resident, After does no I/O and allocates only for an error.
+	// events are shared and must not be written to. upTo may be beyond Last. It may wait for
+	// I/O, for as long as ctx allows; a failure that will pass is ErrUnavailable.
 	//
 	// A *GoneError: an event after `after` was removed, or `after` is an ID that this Log
 	// never gave (of the future, of an epoch it does not hold, or zero). Then n is 0. This
 	// is looked at first, so After(id, id, nil) asks only whether an ID can be resumed from.
 	After(ctx context.Context, after, upTo sse.ID, dst []*sse.Event) (n int, err error)
 
+	// Peek is After for a caller that must not wait: it answers from memory, and allocates
+	// only for an error. ErrNotResident: only After can tell; n is 0 then. A Log keeps its
+	// newest events in memory, so that who was away for a moment is served from there.
+	Peek(after, upTo sse.ID, dst []*sse.Event) (n int, err error)
+
 	// Last is the ID of the newest event, or the position before the first one ever.
-	// It is never zero.
+	// It is never zero. In a Shared store it is as new as this node knows. It does no I/O.
 	Last() sse.ID
 
 	// First is the position just before the earliest event held: After(First()) gives all
 	// that is held, unless an Append or the clock removes some of it in between. It equals
-	// Last when nothing is held.
+	// Last when nothing is held. It does no I/O: in a Shared store, from which others remove
+	// too, it is as new as this node knows.
 	First() sse.ID
 }
 
@@ -83,36 +93,20 @@ func (e *GoneError) Error() string {
 // Is makes errors.Is(err, ErrGone) true.
 func (e *GoneError) Is(target error) bool { return target == ErrGone }
 
-// A Store is all the Logs of a server. Any goroutine may call its methods.
-type Store interface {
-	// Open gives the Log of a namespace, the same one until it is evicted. The name is the
-	// caller's to check. Errors: ErrNamespaces, ErrClosed, the store's own I/O errors.
-	Open(ns string) (Log, error)
-
-	// Evict lets go of a namespace that nobody uses: memory, descriptors and known keys. A
-	// store without a disk loses its events, and readers that come back are told so; its
-	// IDs are never reset. The evicted Log refuses Append with ErrClosed and its readers
-	// find nothing more. Evicting a namespace that is not open does nothing.
-	Evict(ns string) error
-
-	// Sweep enforces age limits of events and keys as of now; without it age is enforced
-	// only where a Log is touched. The owner calls it every now and then.
-	Sweep(now time.Time)
-
-	// Resident says that all events are in memory, so that After never blocks for I/O.
-	Resident() bool
-
-	// Stats counts what is held. It is cheap: a few atomic loads.
-	Stats() Stats
-
-	// Close evicts everything; later calls answer ErrClosed.
-	Close() error
+// An UnavailableError says that a store can't be read or written now, and why. Nothing was
+// acknowledged, and later it may work again.
+type UnavailableError struct {
+	Reason string // one word for machines: "disk_full", "read_only", "io", "unreachable", "memory_full", "spool_full"…
+	Err    error  // what the system said
 }
 
-// Stats counts what a Store holds at one moment.
-type Stats struct {
-	Namespaces int   // open namespaces
-	Events     int   // events held
-	Bytes      int64 // bytes of the events held, by sse.Event.Size
-	Keys       int   // idempotency keys known
+// Error names the reason and the cause.
+func (e *UnavailableError) Error() string {
+	return ErrUnavailable.Error() + " (" + e.Reason + "): " + e.Err.Error()
 }
+
+// Is makes errors.Is(err, ErrUnavailable) true.
+func (e *UnavailableError) Is(target error) bool { return target == ErrUnavailable }
+
+// Unwrap gives the cause.
+func (e *UnavailableError) Unwrap() error { return e.Err }

@@ -127,6 +127,11 @@ func (l *memLog) account(events int, bytes int64) {
 
 // After implements Log.
 func (l *memLog) After(_ context.Context, after, upTo sse.ID, dst []*sse.Event) (int, error) {
+	return l.Peek(after, upTo, dst)
+}
+
+// Peek implements Log: everything is in memory.
+func (l *memLog) Peek(after, upTo sse.ID, dst []*sse.Event) (int, error) {
 	l.lockForReading()
 	defer l.mu.RUnlock()
 	first, last := l.first(), l.last.Load()

@@ -142,6 +142,9 @@ func (s *Memory) Sweep(now time.Time) {
 // Resident implements Store: always true.
 func (s *Memory) Resident() bool { return true }
 
+// Health implements Store: memory is always well.
+func (s *Memory) Health() error { return nil }
+
 // Stats implements Store.
 func (s *Memory) Stats() Stats {
 	s.mu.RLock()

@@ -14,6 +14,8 @@ var floors = map[string]int{
 
 	"internal/simio": 2, // the second implementation of poller's seams
 
+	"replay/seglog": 2, // the segmented log of bytes below the disk store
+
 	"replay": 3, "client": 3, "topics": 3,
 	"server/loops": 4,
 	"server":       5, "bench": 5,
@@ -48,6 +50,7 @@ var keys = []key{
 	{"unsafe", []string{"poller", "ringbuf"}, true, "memory outside the language's rules stays in two rooms; tests may ask for sizes"},
 	{"github.com/cloudwego/netpoll", []string{"poller", "bench/peers/netpoll"}, false, "poller is the edge to netpoll; others see its seams; a peer shows what streams cost inside netpoll"},
 	{"github.com/redis/rueidis", []string{"replay"}, true, "one log room speaks to Redis; tests may set it up and look inside"},
+	{"github.com/cockroachdb/pebble", []string{"replay"}, true, "what is on disk is framed by one room; tests take its file systems that forget and fail"},
 	{"github.com/sony/gobreaker", []string{"breaker"}, false, "breakers are configured in one place"},
 	{"github.com/VictoriaMetrics/metrics", []string{"internal/obs"}, false, "metrics are one table"},
 	{"github.com/valyala/bytebufferpool", []string{"server", "replay"}, false, "pooled bytes have two owners"},
