@@ -24,10 +24,18 @@ type PublishRequest struct {
 	IdempotencyKey string
 }
 
-// Publish publishes one event and returns its ID once the server's log has it. It tries once.
+// A Receipt says that the server has taken an event.
+type Receipt struct {
+	ID string // of the event, once the server's log has it
+	// Spooled is a number instead of an ID: the server's log is away, and the event waits on
+	// the server's disk to be stored when it is back, in order and once.
+	Spooled string
+}
+
+// Publish publishes one event; the server's log has it when the receipt has an ID. It tries once.
 // The error is an *Error when the server refused; any other one leaves open whether the event
 // was stored.
-func (c *Client) Publish(ctx context.Context, p PublishRequest) (id string, err error) {
+func (c *Client) Publish(ctx context.Context, p PublishRequest) (Receipt, error) {
 	var q query
 	q.add("topic", p.Topics...)
 	q.optional("ns", p.Namespace)
@@ -39,20 +47,20 @@ func (c *Client) Publish(ctx context.Context, p PublishRequest) (id string, err 
 	}
 	answer, err := c.post(ctx, q, header, p.Data)
 	if err != nil {
-		return "", err
+		return Receipt{}, err
 	}
 	defer finish(answer)
 	r, err := readResult(json.NewDecoder(io.LimitReader(answer, resultBytesMax)))
 	if err != nil {
-		return "", err
+		return Receipt{}, err
 	}
-	return r.ID, r.Err
+	return r.Receipt, r.Err
 }
 
 // Result is what became of one event of a batch.
 type Result struct {
-	ID  string // when it was published
-	Err error  // an *Error when it was not
+	Receipt       // when it was taken
+	Err     error // an *Error when it was not
 }
 
 // PublishBatch publishes events in their order, into one namespace (empty: the server's default),
@@ -125,7 +133,7 @@ func (c *Client) post(ctx context.Context, q query, header http.Header, body []b
 	if err != nil {
 		return nil, fmt.Errorf("client: publish: %w", err)
 	}
-	if answer.StatusCode != http.StatusOK {
+	if answer.StatusCode != http.StatusOK && answer.StatusCode != http.StatusAccepted {
 		defer finish(answer.Body)
 		return nil, readError(answer, answer.Body)
 	}
@@ -138,11 +146,12 @@ func finish(body io.ReadCloser) {
 	_ = body.Close()
 }
 
-// readResult reads {"id":…} or {"error":…}; the error is a text or a problem.
+// readResult reads {"id":…}, {"spooled":…} or {"error":…}; the error is a text or a problem.
 func readResult(d *json.Decoder) (Result, error) {
 	var v struct {
-		ID    string          `json:"id"`
-		Error json.RawMessage `json:"error"`
+		ID      string          `json:"id"`
+		Spooled string          `json:"spooled"`
+		Error   json.RawMessage `json:"error"`
 	}
 	if err := d.Decode(&v); err != nil {
 		if err == io.EOF {
@@ -150,12 +159,12 @@ func readResult(d *json.Decoder) (Result, error) {
 		}
 		return Result{}, fmt.Errorf("client: the answer to a publish: %w", err)
 	}
-	if v.ID != "" {
-		return Result{ID: v.ID}, nil
+	if v.ID != "" || v.Spooled != "" {
+		return Result{Receipt: Receipt{ID: v.ID, Spooled: v.Spooled}}, nil
 	}
 	var p problem
 	if json.Unmarshal(v.Error, &p.Detail) != nil && json.Unmarshal(v.Error, &p) != nil {
-		return Result{}, fmt.Errorf("%w: the answer to a publish has neither id nor error", ErrProtocol)
+		return Result{}, fmt.Errorf("%w: the answer to a publish has neither id nor spooled nor error", ErrProtocol)
 	}
 	return Result{Err: p.error()}, nil
 }

@@ -36,9 +36,9 @@ func TestPublish_RequestIsWhatTheContractSays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := &recorder{answer: `{"id":"1-7"}`}
 		c, _ := serve(t, rec, Options{Header: http.Header{"Authorization": {"Bearer t"}, "Content-Type": {"a/b"}}})
-		id, err := c.Publish(t.Context(), PublishRequest{Namespace: "shop", Topics: []string{"a b/c+d", "ü#"}, Name: "new order", Data: []byte("x\ny"), IdempotencyKey: "k1"})
-		if id != "1-7" || err != nil {
-			t.Fatalf("%q, %v", id, err)
+		got, err := c.Publish(t.Context(), PublishRequest{Namespace: "shop", Topics: []string{"a b/c+d", "ü#"}, Name: "new order", Data: []byte("x\ny"), IdempotencyKey: "k1"})
+		if got != (Receipt{ID: "1-7"}) || err != nil {
+			t.Fatalf("%+v, %v", got, err)
 		}
 		r := rec.requests[0]
 		if want := "/publish?topic=a%20b%2Fc%2Bd&topic=%C3%BC%23&ns=shop&event=new%20order"; r.RequestURI != want || r.Method != "POST" {
@@ -100,11 +100,25 @@ func TestPublish_GarbageIsAnError(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c, _ := serve(t, &recorder{answer: answer}, Options{})
 			var e *Error
-			if id, err := c.Publish(t.Context(), PublishRequest{Topics: []string{"a"}}); err == nil || errors.As(err, &e) || id != "" {
-				t.Errorf("answer %.20q: %q, %v", answer, id, err)
+			if got, err := c.Publish(t.Context(), PublishRequest{Topics: []string{"a"}}); err == nil || errors.As(err, &e) || got != (Receipt{}) {
+				t.Errorf("answer %.20q: %+v, %v", answer, got, err)
 			}
 		})
 	}
+}
+
+func TestPublish_SpooledIsNoError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := serve(t, &recorder{status: 202, answer: `{"spooled":"12"}`}, Options{})
+		if got, err := c.Publish(t.Context(), PublishRequest{Topics: []string{"a"}}); got != (Receipt{Spooled: "12"}) || err != nil {
+			t.Errorf("%+v, %v", got, err)
+		}
+		c, _ = serve(t, &recorder{answer: `{"spooled":"12"}` + "\n" + `{"id":"1-1"}` + "\n"}, Options{})
+		got, err := c.PublishBatch(t.Context(), "", make([]PublishRequest, 2))
+		if err != nil || len(got) != 2 || got[0] != (Result{Receipt: Receipt{Spooled: "12"}}) || got[1] != (Result{Receipt: Receipt{ID: "1-1"}}) {
+			t.Errorf("%+v, %v", got, err)
+		}
+	})
 }
 
 func TestPublish_EndsWithItsContext(t *testing.T) {
@@ -136,7 +150,7 @@ func TestPublishBatch_LinesAndResultsInOrder(t *testing.T) {
 			t.Fatalf("%+v, %v", got, err)
 		}
 		var first, second *Error
-		if got[0] != (Result{ID: "1-1"}) || got[3] != (Result{ID: "1-2"}) || !errors.As(got[1].Err, &first) || !errors.As(got[2].Err, &second) {
+		if got[0] != (Result{Receipt: Receipt{ID: "1-1"}}) || got[3] != (Result{Receipt: Receipt{ID: "1-2"}}) || !errors.As(got[1].Err, &first) || !errors.As(got[2].Err, &second) {
 			t.Fatalf("results %+v", got)
 		}
 		if *first != (Error{Status: 400, Code: "bad_topic", Detail: "no"}) || *second != (Error{Detail: "too big"}) {
@@ -193,12 +207,12 @@ func ExampleClient_Publish() {
 		fmt.Println(err)
 		return
 	}
-	id, err := c.Publish(context.Background(), PublishRequest{Topics: []string{"room/7"}, Data: []byte("hello"), IdempotencyKey: "order-4711"})
+	receipt, err := c.Publish(context.Background(), PublishRequest{Topics: []string{"room/7"}, Data: []byte("hello"), IdempotencyKey: "order-4711"})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println("published as", id)
+	fmt.Println("published as", receipt.ID)
 }
 
 func ExampleClient_Subscribe() {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -31,24 +30,25 @@ var (
 )
 
 type publishCmd struct {
-	Topic  []string `sep:"none" placeholder:"TOPIC" help:"Topic; several put the event on each of them."`
-	Event  string   `placeholder:"NAME" help:"Event name."`
-	NS     string   `name:"ns" placeholder:"NAME" help:"Namespace; the server's default is \"default\"."`
-	Key    string   `env:"-" placeholder:"KEY" help:"Idempotency-Key: the same key publishes once, so a failed command may be repeated."`
-	File   string   `placeholder:"FILE" help:"Publish the file as one event; with --ndjson its lines."`
-	NDJSON bool     `name:"ndjson" help:"Each line is {\"topic\":…|\"topics\":[…],\"event\":…,\"data\":…,\"key\":…}; what is missing is taken from the flags."`
-	First  string   `arg:"" optional:"" name:"URL" env:"-" help:"The server, starting with http:// or https:// (default ${url}); else it is data."`
-	Data   []string `arg:"" optional:"" name:"DATA" env:"-" help:"Each argument is one event. Without any, each line of standard input is."`
+	Topic  []string      `sep:"none" placeholder:"TOPIC" help:"Topic; several put the event on each of them."`
+	Event  string        `placeholder:"NAME" help:"Event name."`
+	NS     string        `name:"ns" placeholder:"NAME" help:"Namespace; the server's default is \"default\"."`
+	Key    string        `env:"-" placeholder:"KEY" help:"Idempotency-Key: the same key publishes once, so a failed command may be repeated."`
+	File   string        `placeholder:"FILE" help:"Publish the file as one event; with --ndjson its lines."`
+	Retry  time.Duration `placeholder:"TIME" help:"How long to try again what the server can't take now. Each event then has an Idempotency-Key, so that it is published once; what is refused for good is not tried again."`
+	NDJSON bool          `name:"ndjson" help:"Each line is {\"topic\":…|\"topics\":[…],\"event\":…,\"data\":…,\"key\":…}; what is missing is taken from the flags."`
+	First  string        `arg:"" optional:"" name:"URL" env:"-" help:"The server, starting with http:// or https:// (default ${url}); else it is data."`
+	Data   []string      `arg:"" optional:"" name:"DATA" env:"-" help:"Each argument is one event. Without any, each line of standard input is."`
 }
 
 // Help gives examples to kong.
 func (publishCmd) Help() string {
-	return `Prints the ID of each event. An event that is refused is told on standard error, and the exit status is 1.
+	return `Prints the ID of each event; "spooled N" for one that waits on the server's disk until its log is back. An event that is refused is told on standard error, and the exit status is 1.
 
 Examples:
   throng publish --topic news/today --event headline 'Hello, all'
   throng publish --topic logs/web http://push.example.org:8080 < access.log
-  tail -F access.log | throng publish --topic logs/web
+  tail -F access.log | throng publish --topic logs/web --retry 1h
   throng publish --ndjson < feed.ndjson`
 }
 
@@ -60,7 +60,7 @@ type item struct {
 }
 
 // Run publishes what it is given, in order. A refused event does not hold up those after
-// it; a request without an answer ends the command.
+// it; a request without an answer ends the command, unless it may be tried again.
 func (c *publishCmd) Run(p *process) error {
 	url, data := c.split()
 	source, err := c.source(p, data)
@@ -84,7 +84,7 @@ func (c *publishCmd) Run(p *process) error {
 			}
 		}
 	}()
-	out := &publisher{process: p, client: to, namespace: c.NS}
+	out := &publisher{process: p, client: to, namespace: c.NS, retry: c.Retry}
 	for first := range items {
 		if err := out.send(ctx, gather(first, items)); err != nil {
 			return err
@@ -113,65 +113,6 @@ func gather(first item, items <-chan item) []item {
 		}
 	}
 	return batch
-}
-
-// publisher sends batches and tells what became of their events.
-type publisher struct {
-	*process
-	client    *client.Client
-	namespace string
-	refused   bool // an event was
-}
-
-// send publishes a batch. Its error ends the command: what followed is unknown.
-func (p *publisher) send(ctx context.Context, batch []item) error {
-	var good []item
-	var requests []client.PublishRequest
-	for _, i := range batch {
-		if i.err != nil {
-			p.refuse(i, i.err)
-			continue
-		}
-		good, requests = append(good, i), append(requests, i.request)
-	}
-	results, err := p.publish(ctx, requests)
-	for n, r := range results {
-		if r.Err != nil {
-			p.refuse(good[n], r.Err)
-		} else if _, err := fmt.Fprintln(p.stdout, r.ID); err != nil {
-			return err
-		}
-	}
-	rest := good[len(results):]
-	if refusal := (*client.Error)(nil); errors.As(err, &refusal) && len(results) == 0 {
-		for _, i := range rest {
-			p.refuse(i, err)
-		}
-		return nil
-	}
-	if err != nil && len(rest) > 0 {
-		return fmt.Errorf("event %d and what follows may or may not be published: %w", rest[0].number, err)
-	}
-	return err
-}
-
-// publish sends a single event as it is, and several as NDJSON.
-func (p *publisher) publish(ctx context.Context, requests []client.PublishRequest) ([]client.Result, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerMax)
-	defer cancel()
-	if len(requests) != 1 {
-		return p.client.PublishBatch(ctx, p.namespace, requests)
-	}
-	id, err := p.client.Publish(ctx, requests[0])
-	if err != nil {
-		return nil, err
-	}
-	return []client.Result{{ID: id}}, nil
-}
-
-func (p *publisher) refuse(i item, err error) {
-	p.refused = true
-	fmt.Fprintf(p.stderr, "throng: event %d: %s\n", i.number, err)
 }
 
 // split takes the URL from the front of the arguments, if there is one. (There are two

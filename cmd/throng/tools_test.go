@@ -188,3 +188,31 @@ func TestSubscribe_ComesBackAfterRestart(t *testing.T) {
 		}
 	}
 }
+
+func TestPublish_RetryPublishesOnceWhenTheServerIsBack(t *testing.T) {
+	s := startServer(t, nil, "--drain=0s")
+	address := strings.TrimPrefix(s.url, "http://")
+	s.signal(syscall.SIGTERM)
+	s.wantDone()
+	done := make(chan result, 1)
+	go func() { done <- run(t, nil, "", "publish", "--topic=a", "--retry=30s", s.url, "one", "two") }()
+	again := startServer(t, nil, "--listen="+address)
+	r := <-done
+	if r.status != exitDone || len(strings.Fields(r.stdout)) != 2 || r.stderr != "" {
+		t.Fatalf("exit status %d, output %q\n%s", r.status, r.stdout, r.stderr)
+	}
+	got := run(t, nil, "", "subscribe", "--topic=a", "--since=earliest", "--count=2", again.url)
+	if strings.Join(strings.Fields(got.stdout), " ") != "one two" {
+		t.Errorf("stored: %q\n%s", got.stdout, got.stderr)
+	}
+}
+
+func TestPublish_RetryGivesUp(t *testing.T) {
+	s := startServer(t, nil, "--drain=0s")
+	s.signal(syscall.SIGTERM)
+	s.wantDone()
+	r := run(t, nil, "", "publish", "--topic=a", "--retry=300ms", s.url, "one")
+	if r.status != exitFailed || !strings.Contains(r.stderr, "connection refused") {
+		t.Errorf("exit status %d\n%s", r.status, r.stderr)
+	}
+}
