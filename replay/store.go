@@ -37,12 +37,21 @@ type Store interface {
 	Close() error
 }
 
-// Stats counts what a Store holds at one moment.
+// Stats counts what a Store holds at one moment, and what became of it since its start.
 type Stats struct {
-	Namespaces int   // open namespaces
-	Events     int   // events held
-	Bytes      int64 // bytes of the events held, by sse.Event.Size
-	Keys       int   // idempotency keys known
+	Namespaces int   `json:"namespaces"` // open namespaces
+	Events     int   `json:"events"`     // events held; in a Shared store, those in this node's memory
+	Bytes      int64 `json:"bytes"`      // bytes of these, by sse.Event.Size; on disk, bytes of its files
+	Keys       int   `json:"keys"`       // idempotency keys known; a Shared store keeps them elsewhere
+
+	Followed    int    `json:"followed"`     // Shared: namespaces followed
+	TailEvents  uint64 `json:"tail_events"`  // Shared: events delivered to the Feed
+	TailSkipped uint64 `json:"tail_skipped"` // Shared: entries that are no events
+	Rewrites    uint64 `json:"rewrites"`     // Shared: times that history which had been delivered was gone
+
+	Spooled      int    `json:"spooled"`       // events that wait for the store
+	SpooledBytes int64  `json:"spooled_bytes"` //
+	SpoolDropped uint64 `json:"spool_dropped"` // events that waited and were refused for good
 }
 
 // A Shared store is one that other nodes append to as well. What is appended here is not

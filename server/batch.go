@@ -56,7 +56,7 @@ func (h *hub) rest(b *batch) {
 // publishBatch answers each line of a batch in its order. Lines that are refused do not
 // keep the others from being published.
 func (s *session) publishBatch(name string, body []byte) {
-	ns, err := s.srv.hub.acquire(name)
+	ns, err := s.srv.hub.acquire(name, true)
 	if err != nil {
 		s.problem(s.srv.unavailable(err))
 		return
@@ -105,10 +105,10 @@ func (s *session) publishChunk(ns *namespace, b *batch, body []byte) (rest []byt
 		}
 	}
 	if owned {
-		b.answer(p.records)
+		b.answer(s.srv, p.records)
 		s.srv.hub.recycle(p)
 	} else {
-		b.answer(nil)
+		b.answer(s.srv, nil)
 	}
 	return body
 }
@@ -197,16 +197,16 @@ func (b *batch) nextSlot() *slot {
 }
 
 // answer writes a line for each line of a chunk: the ID it was given, or its problem.
-func (b *batch) answer(records []replay.Record) {
+func (b *batch) answer(s *Server, records []replay.Record) {
 	for _, refused := range b.outcome {
 		if refused == nil {
 			r := &records[0]
 			records = records[1:]
 			if r.Err == nil {
-				b.out = appendIDLine(b.out, r.Event.ID)
+				b.out = appendOutcome(b.out, r)
 				continue
 			}
-			refused = recordRefusal(r.Err)
+			refused = s.recordRefusal(r.Err)
 		}
 		b.out = append(b.out, `{"error":`...)
 		b.out = append(b.out, bytes.TrimRight(refused.document(), "\n")...)

@@ -11,21 +11,31 @@ import (
 )
 
 // events makes a stream of the connection: everything is checked here, then the
-// descriptor goes to a loop, which writes the head and all that follows.
-func (s *session) events() {
+// descriptor goes to a loop, which writes the head and all that follows. false: it would
+// have to wait where that is not allowed.
+func (s *session) events() bool {
 	if s.srv.draining.Load() && wantsStream(&s.x.req) {
 		s.comeBack()
-		return
+		return true
 	}
-	a, ns, refused := s.subscription()
+	a, name, refused := s.subscription()
 	if refused != nil {
 		s.problem(refused)
-		return
+		return true
 	}
+	ns, err := s.srv.hub.follow(name, s.conn.MayWait())
+	if err == errWouldWait {
+		return false
+	}
+	if err != nil {
+		s.problem(s.srv.unavailable(err))
+		return true
+	}
+	a.NS, a.Floor = ns.Namespace, ns.following.floor()
 	s.over = true
 	srv := s.srv
 	srv.table.HTTPResponse(200).Inc()
-	err := s.conn.HandOver(func(fd int, mayWait bool) bool {
+	err = s.conn.HandOver(func(fd int, mayWait bool) bool {
 		if mayWait {
 			srv.group.Attach(fd, a)
 		} else if !srv.group.TryAttach(fd, a) {
@@ -38,6 +48,7 @@ func (s *session) events() {
 		ns.release()
 		srv.table.Shed[shedDescriptors].Inc()
 	}
+	return true
 }
 
 // wantsStream tells an EventSource, which says what it accepts, from other clients.
@@ -57,42 +68,34 @@ func (s *session) comeBack() {
 		extra: []byte("Cache-Control: no-cache, no-transform\r\n")})
 }
 
-// subscription reads what the client wants. The namespace is the caller's to release.
-func (s *session) subscription() (*loops.Attach, *namespace, *refusal) {
+// subscription reads what the client wants, and in which namespace.
+func (s *session) subscription() (*loops.Attach, string, *refusal) {
 	srv, q := s.srv, &s.x.req
 	if srv.draining.Load() {
-		return nil, nil, draining.because("come back in a moment, to another node if there is one")
+		return nil, "", draining.because("come back in a moment, to another node if there is one")
 	}
 	p, scratch, refused := readParams(q.Query, s.x.text, srv.o.StreamTopicsMax)
 	s.x.text = scratch
 	if refused != nil {
-		return nil, nil, refused
+		return nil, "", refused
 	}
 	if len(p.topics) == 0 {
-		return nil, nil, missingTopic.because("GET /events?topic=T names what to subscribe to; topic may be repeated")
+		return nil, "", missingTopic.because("GET /events?topic=T names what to subscribe to; topic may be repeated")
 	}
 	for _, t := range p.topics {
 		if err := topics.CheckFilter(t); err != nil {
-			return nil, nil, badTopic.because(err.Error())
+			return nil, "", badTopic.because(err.Error())
 		}
 	}
 	a := &loops.Attach{Topics: p.topics, Head: srv.streamHead(q), Full: srv.full.pick()}
 	if a.Format, refused = formatOf(p.format); refused != nil {
-		return nil, nil, refused
+		return nil, "", refused
 	}
 	if refused = position(a, q, &p); refused != nil {
-		return nil, nil, refused
+		return nil, "", refused
 	}
 	name, refused := checkNamespace(p.ns)
-	if refused != nil {
-		return nil, nil, refused
-	}
-	ns, err := srv.hub.acquire(name)
-	if err != nil {
-		return nil, nil, srv.unavailable(err)
-	}
-	a.NS = ns.Namespace
-	return a, ns, nil
+	return a, name, refused
 }
 
 func formatOf(format string) (sse.Format, *refusal) {

@@ -30,16 +30,20 @@ func (s *Server) ready() (int, []byte) {
 	if s.connections() >= s.connectionsMax {
 		reasons = append(reasons, connectionLimit.code)
 	}
+	if err := s.store.Health(); err != nil {
+		reasons = append(reasons, storeProblem(err).code)
+	}
 	if len(reasons) > 0 {
 		return 503, health{Status: "not ready", Reasons: reasons}.document()
 	}
 	return 200, health{Status: "ready"}.document()
 }
 
-func (s *session) healthz() { s.state(s.srv.alive()) }
-func (s *session) readyz()  { s.state(s.srv.ready()) }
+func (s *session) healthz() bool { return s.state(s.srv.alive()) }
+func (s *session) readyz() bool  { return s.state(s.srv.ready()) }
 
-func (s *session) state(status int, body []byte) {
+func (s *session) state(status int, body []byte) bool {
 	extra := []byte("Cache-Control: no-store\r\n")
 	s.respond(&answer{status: status, contentType: "application/json", body: body, extra: extra})
+	return true
 }

@@ -12,7 +12,10 @@ import (
 	"throng/server/loops"
 )
 
-var errTooManyNamespaces = errors.New("too many namespaces")
+var (
+	errTooManyNamespaces = errors.New("too many namespaces")
+	errWouldWait         = errors.New("this takes I/O, and the caller must not wait")
+)
 
 // hub keeps the namespaces. Any goroutine may call its methods.
 type hub struct {
@@ -24,9 +27,12 @@ type hub struct {
 	clock func() int64
 	share int // ring slots one namespace may hold unread
 
+	trouble trouble
+
 	mu    sync.RWMutex
 	named map[string]*namespace
-	free  []uint32 // indexes of evicted namespaces
+	busy  map[string]chan struct{} // being opened or evicted, which may take I/O; closed when that is over
+	free  []uint32                 // indexes of evicted namespaces
 	next  uint32
 
 	pool       sync.Pool // *pending
@@ -40,28 +46,43 @@ func newHub(o *Options, store replay.Store, group *loops.Group, table *obs.Table
 		share = o.RingEvents / 4
 	}
 	return &hub{o: o, store: store, group: group, table: table, log: log, clock: clock, share: share,
-		named: make(map[string]*namespace)}
+		trouble: trouble{log: log}, named: make(map[string]*namespace), busy: make(map[string]chan struct{})}
 }
 
 // acquire gives a namespace and keeps it from being evicted until release. It is made
-// when it is first asked for.
-func (h *hub) acquire(name string) (*namespace, error) {
+// when it is first asked for. Where that would mean waiting for I/O and mayWait is false,
+// the error is errWouldWait.
+func (h *hub) acquire(name string, mayWait bool) (*namespace, error) {
 	h.mu.RLock()
 	n := h.named[name]
 	if n != nil {
 		n.users.Add(1)
 	}
 	h.mu.RUnlock()
-	if n != nil {
+	switch {
+	case n != nil:
 		return n, nil
+	case !mayWait && !h.store.Resident():
+		return nil, errWouldWait
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if n = h.named[name]; n == nil {
-		var err error
-		if n, err = h.open(name); err != nil {
-			return nil, err
+	for {
+		if n = h.named[name]; n != nil {
+			n.users.Add(1)
+			return n, nil
 		}
+		done, busy := h.busy[name]
+		if !busy {
+			break
+		}
+		h.mu.Unlock()
+		<-done
+		h.mu.Lock()
+	}
+	n, err := h.open(name)
+	if err != nil {
+		return nil, err
 	}
 	n.users.Add(1)
 	return n, nil
@@ -72,12 +93,25 @@ func (n *namespace) release() {
 	n.users.Add(-1)
 }
 
-// open makes a namespace. The caller holds mu.
-func (h *hub) open(name string) (*namespace, error) {
-	if len(h.named) >= h.o.NamespacesMax && !h.evictOldest() {
+// unlocked does what may take long without mu, while nobody else opens or evicts the
+// namespace. The caller holds mu, and holds it again afterwards.
+func (h *hub) unlocked(name string, do func()) {
+	done := make(chan struct{})
+	h.busy[name] = done
+	h.mu.Unlock()
+	do()
+	h.mu.Lock()
+	delete(h.busy, name)
+	close(done)
+}
+
+// open makes a namespace. The caller holds mu; it is not held all the time.
+func (h *hub) open(name string) (n *namespace, err error) {
+	if len(h.named)+len(h.busy) >= h.o.NamespacesMax && !h.evictOldest() {
 		return nil, errTooManyNamespaces
 	}
-	log, err := h.store.Open(name)
+	var log replay.Log
+	h.unlocked(name, func() { log, err = h.store.Open(name) })
 	if errors.Is(err, replay.ErrNamespaces) {
 		return nil, errTooManyNamespaces
 	}
@@ -94,7 +128,8 @@ func (h *hub) open(name string) (*namespace, error) {
 	} else {
 		h.next++
 	}
-	n := &namespace{hub: h, mailbox: mailbox, stored: h.table.Published(name), Namespace: h.group.NewNamespace(index, name, log)}
+	n = &namespace{hub: h, mailbox: mailbox, stored: h.table.Published(name), Namespace: h.group.NewNamespace(index, name, log)}
+	n.tail, _ = log.(replay.Followed)
 	n.used.Store(h.clock())
 	h.named[name] = n
 	return n, nil
@@ -112,7 +147,8 @@ func (n *namespace) idle() bool {
 const evictAfterMin = 2 * time.Minute
 
 // evictOldest makes room for another namespace, if one has been idle long enough. Its
-// IDs are never given again. The caller holds mu, so nobody can be acquiring it.
+// IDs are never given again. The caller holds mu, and again afterwards; who wants the
+// namespace meanwhile waits.
 func (h *hub) evictOldest() bool {
 	var oldest *namespace
 	for _, n := range h.named {
@@ -123,11 +159,14 @@ func (h *hub) evictOldest() bool {
 	if oldest == nil || h.clock()-oldest.used.Load() < int64(max(evictAfterMin, h.o.IdempotencyWindow)) {
 		return false
 	}
-	if err := h.store.Evict(oldest.Name); err != nil {
+	delete(h.named, oldest.Name)
+	var err error
+	h.unlocked(oldest.Name, func() { err = h.store.Evict(oldest.Name) })
+	if err != nil {
+		h.named[oldest.Name] = oldest
 		h.log.Error("an idle namespace could not be evicted", "namespace", oldest.Name, "error", err)
 		return false
 	}
-	delete(h.named, oldest.Name)
 	h.free = append(h.free, oldest.Index)
 	return true
 }

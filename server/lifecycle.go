@@ -13,6 +13,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	failed := make(chan error, 2)
 	s.background.Go(s.housekeeping)
+	s.background.Go(s.storekeeping)
 	s.background.Go(func() { failed <- s.edge.Serve() })
 	if s.admin != nil {
 		s.background.Go(func() { failed <- s.admin.serve() })
@@ -57,7 +58,22 @@ func (s *Server) housekeeping() {
 			s.date.set(now)
 			s.prebuild()
 			s.tellShed(now)
+		}
+	}
+}
+
+// storekeeping is done once a second too; it may take I/O, so it holds up nothing else.
+func (s *Server) storekeeping() {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case now := <-tick.C:
 			s.store.Sweep(now)
+			s.hub.trouble.look(s.store.Health())
+			s.hub.unfollow()
 		}
 	}
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"throng/internal/obs"
+	"throng/replay"
 	"throng/server/loops"
 )
 
@@ -94,4 +95,29 @@ func (s *Server) bindMetrics() {
 	t.Namespaces.Func(gauge(s.hub.namespaces))
 	t.RetainedEvents.Func(func() float64 { return float64(s.store.Stats().Events) })
 	t.RetainedBytes.Func(func() float64 { return float64(s.store.Stats().Bytes) })
+	s.bindStoreMetrics()
+}
+
+// bindStoreMetrics lets scrapes read what the store counts.
+func (s *Server) bindStoreMetrics() {
+	t := s.table
+	t.StoreUp.Func(func() float64 {
+		if s.store.Health() != nil {
+			return 0
+		}
+		return 1
+	})
+	gauge := func(of func(*replay.Stats) int) func() float64 {
+		return func() float64 { st := s.store.Stats(); return float64(of(&st)) }
+	}
+	count := func(of func(*replay.Stats) uint64) func() uint64 {
+		return func() uint64 { st := s.store.Stats(); return of(&st) }
+	}
+	t.Tails.Func(gauge(func(st *replay.Stats) int { return st.Followed }))
+	t.TailEvents.Func(count(func(st *replay.Stats) uint64 { return st.TailEvents }))
+	t.TailSkipped.Func(count(func(st *replay.Stats) uint64 { return st.TailSkipped }))
+	t.TailRewrites.Func(count(func(st *replay.Stats) uint64 { return st.Rewrites }))
+	t.SpooledEvents.Func(gauge(func(st *replay.Stats) int { return st.Spooled }))
+	t.SpooledBytes.Func(gauge(func(st *replay.Stats) int { return int(st.SpooledBytes) }))
+	t.SpoolDropped.Func(count(func(st *replay.Stats) uint64 { return st.SpoolDropped }))
 }

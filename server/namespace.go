@@ -27,6 +27,8 @@ type namespace struct {
 	used       atomic.Int64 // when it was last asked for, by the hub's clock, ns
 	users      atomic.Int64 // requests that hold it: it may not be evicted
 	stored     *obs.Counter
+	tail       replay.Followed // the log, if its events come back by a tail; else nil
+	following  following
 	batch      []replay.Record
 	taken      []*pending
 }
@@ -222,9 +224,9 @@ func (p *pending) finish(err error) {
 
 // append gives the batch to the log and what the log took to the loops. Before the
 // log it waits until the namespace's share of the ring has room; after it there is no
-// way back: appended means broadcast.
+// way back: appended means broadcast. Of a shared store the tail does that, at its pace.
 func (n *namespace) append(batch []replay.Record) error {
-	if !n.room() {
+	if n.tail == nil && !n.room() {
 		n.hub.table.RingFull.Inc()
 		if !n.hub.group.AwaitSpace(n.room, time.Now().Add(n.hub.o.PublishTimeout)) {
 			return errPublishTimeout
@@ -240,6 +242,7 @@ func (n *namespace) append(batch []replay.Record) error {
 func (n *namespace) store(batch []replay.Record) (rest []loops.Entry, err error) {
 	begun := n.hub.clock()
 	if err := n.Log.Append(context.Background(), batch); err != nil {
+		n.hub.trouble.note(err)
 		return nil, err
 	}
 	now := n.hub.clock()
@@ -248,16 +251,19 @@ func (n *namespace) store(batch []replay.Record) (rest []loops.Entry, err error)
 	stored := 0
 	for i := range batch {
 		r := &batch[i]
-		if r.Duplicate || r.Err != nil {
+		if r.Duplicate || r.Err != nil || r.Spooled != 0 {
 			continue
 		}
 		stored++
+		if n.tail != nil { // it comes back by the tail, in the order that all nodes see
+			continue
+		}
 		entry := loops.Entry{Event: r.Event, NS: n.Namespace, At: now}
 		if len(rest) > 0 || !n.hub.group.TryPublish(entry) {
 			rest = append(rest, entry)
 		}
 	}
-	if stored > 0 {
+	if stored > 0 && n.tail == nil {
 		n.hub.group.NudgeFor(n.Namespace)
 	}
 	n.stored.Add(uint64(stored))

@@ -7,7 +7,7 @@ import "time"
 type Options struct {
 	Listen string // public address, host:port
 	Admin  string // admin address, host:port; empty: no admin port
-	Store  string // "memory"
+	Store  string // memory, disk:DIR, or the URL of a Redis
 
 	Loops    int    // loops that own streams; 0: half of the processors, at least 1
 	Reactors int    // netpoll reactors that read requests; 0: an eighth of the processors, at least 1
@@ -52,6 +52,16 @@ type Options struct {
 	RetainTotalBytes  int64         // bytes kept for replay, all namespaces
 	IdempotencyWindow time.Duration // how long an Idempotency-Key is known
 	IdempotencyMax    int           // Idempotency-Keys known, a namespace
+
+	Fsync         string        // disk, spool: when what was written is flushed: always, interval, never
+	FsyncInterval time.Duration // period of "interval": what a power cut may take
+	Spool         string        // Redis: directory where publishes wait while it is away; empty: they are refused
+	SpoolBytesMax int64         // bytes that may wait there
+	RedisTimeout  time.Duration // for an answer of Redis, before a publish is refused
+	RedisWait     int           // replicas that must have an event before it is acknowledged
+	TailLinger    time.Duration // Redis: how long a namespace is followed after its last stream here
+	ScansMax      int           // scans of history under way at once, a loop; further ones wait
+	PagersMax     int           // reads of history from disk or Redis at once
 
 	LagPolicy   string   // a reader lapped by the ring: catchup, skip, close
 	CORSOrigins []string // origins allowed to read and publish; "*" allows every one
@@ -101,6 +111,14 @@ func Defaults() Options {
 		RetainTotalBytes:  256 << 20,
 		IdempotencyWindow: 5 * time.Minute,
 		IdempotencyMax:    65536,
+
+		Fsync:         "interval",
+		FsyncInterval: 100 * time.Millisecond,
+		SpoolBytesMax: 1 << 30,
+		RedisTimeout:  800 * time.Millisecond,
+		TailLinger:    30 * time.Second,
+		ScansMax:      4,
+		PagersMax:     4,
 
 		LagPolicy: "catchup",
 	}

@@ -37,7 +37,7 @@ const (
 var settings = []Setting{
 	row("Listen", "listen", "Addresses", "public address; only loopback is reached by default", address(false)),
 	row("Admin", "admin", "Addresses", "address of metrics and profiles; empty: no admin port", address(true)),
-	row("Store", "store", "Addresses", "where events are kept for replay", oneOf("memory")),
+	row("Store", "store", "Addresses", "where events are kept for replay: in memory, on disk, or in Redis, where several nodes share them", storePlace()),
 	row("CORSOrigins", "cors-origins", "Addresses", "browser origins that may read and publish; * allows every one", origins()),
 
 	row("Loops", "loops", "Processors", "loops that own streams; 0: half of the processors", count(0, 1024)),
@@ -82,6 +82,15 @@ var settings = []Setting{
 	row("RetainTotalBytes", "retain-total-bytes", "Replay", "bytes kept, all namespaces together", count(1, sizeMax)),
 	row("IdempotencyWindow", "idempotency-window", "Replay", "how long an Idempotency-Key is known", span(time.Millisecond, 24*time.Hour)),
 	row("IdempotencyMax", "idempotency-max", "Replay", "Idempotency-Keys known, a namespace", count(1, countMax)),
+	row("Fsync", "fsync", "Replay", "disk and spool: what was acknowledged is on the disk at once, within fsync-interval, or when the kernel likes", oneOf("always", "interval", "never")),
+	row("FsyncInterval", "fsync-interval", "Replay", "with fsync=interval, the time of events that a power cut may take", span(time.Millisecond, time.Hour)),
+	row("Spool", "spool", "Replay", "directory where publishes wait while Redis is away; empty: they are refused", anyText()),
+	row("SpoolBytesMax", "spool-bytes-max", "Replay", "bytes that may wait in the spool", count(mebi, sizeMax)),
+	row("RedisTimeout", "redis-timeout", "Replay", "for an answer of Redis, before a publish is refused", span(time.Millisecond, time.Minute)),
+	row("RedisWait", "redis-wait", "Replay", "replicas of Redis that must have an event before it is acknowledged", count(0, 16)),
+	row("TailLinger", "tail-linger", "Replay", "with Redis, how long a namespace is followed after its last stream here has gone", span(time.Second, 24*time.Hour)),
+	row("ScansMax", "scans-max", "Replay", "scans of history under way at once in a loop; streams that wait for another one are served in order of arrival", count(1, 1024)),
+	row("PagersMax", "pagers-max", "Replay", "reads of history from disk or Redis at once", count(1, 1024)),
 	row("LagPolicy", "lag-policy", "Replay", "a reader lapped by the ring reads the log again, skips with a gap, or is closed", oneOf("catchup", "skip", "close")),
 }
 
@@ -103,6 +112,9 @@ func (o Options) Check() error {
 		if most := l.most(o); most > 0 && l.value(o) > most {
 			all = append(all, fmt.Errorf("--%s=%d is refused; accepted: at most %d, the value of --%s", l.name, l.value(o), most, l.by))
 		}
+	}
+	if o.Spool != "" && !strings.HasPrefix(o.Store, "redis") {
+		all = append(all, fmt.Errorf("--spool=%s is refused; accepted: only with a Redis as --store", o.Spool))
 	}
 	if o.Listen == o.Admin && !strings.HasSuffix(o.Listen, ":0") {
 		all = append(all, fmt.Errorf("--admin=%s is refused; accepted: another address than --listen", o.Admin))
@@ -172,6 +184,19 @@ func oneOf(words ...string) rule {
 		s, is := v.(string)
 		return is && slices.Contains(words, s)
 	}}
+}
+
+// storePlace takes what openStore (store.go) can open.
+func storePlace() rule {
+	return rule{"memory, disk:DIR, or a URL: redis://, rediss://", func(v any) bool {
+		s, is := v.(string)
+		dir, disk := strings.CutPrefix(s, "disk:")
+		return is && (s == "memory" || disk && dir != "" || isRedis(s))
+	}}
+}
+
+func anyText() rule {
+	return rule{"any text", func(any) bool { return true }}
 }
 
 func address(none bool) rule {

@@ -39,6 +39,9 @@ var (
 	keyReused        = problem{"idempotency_key_reused", 422, "The key was used for another event", 0}
 	manyNamespaces   = problem{"too_many_namespaces", 429, "No more namespaces can be opened", 10 * time.Second}
 	storeFailed      = problem{"store_failed", 503, "The log did not take the event", time.Second}
+	storeFull        = problem{"store_full", 503, "The log has no room", 5 * time.Second}
+	storeUnavailable = problem{"store_unavailable", 503, "The log can't be reached", time.Second}
+	storeSilent      = problem{"store_unanswered", 503, "The log did not answer", time.Second}
 	overloaded       = problem{"overloaded", 503, "The node has more to do than it can", time.Second}
 	draining         = problem{"draining", 503, "The node is about to stop", time.Second}
 	connectionLimit  = problem{"connection_limit", 503, "The node holds as many connections as it may", 5 * time.Second}
@@ -48,7 +51,7 @@ var (
 var problems = []*problem{
 	&badRequest, &badTopic, &missingTopic, &tooManyTopics, &badNamespace, &badEventName, &badData, &badSince,
 	&badFormat, &badKey, &badLine, &originForbidden, &notFound, &methodNotAllowed, &requestTimeout, &lengthRequired,
-	&bodyTooLarge, &badMediaType, &keyReused, &manyNamespaces, &storeFailed, &overloaded, &draining, &connectionLimit,
+	&bodyTooLarge, &badMediaType, &keyReused, &manyNamespaces, &storeFailed, &storeFull, &storeUnavailable, &storeSilent, &overloaded, &draining, &connectionLimit,
 }
 
 // refusal is a problem with what was wrong this time.

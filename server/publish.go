@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
+	"strconv"
 	"unicode/utf8"
 
 	"throng/httpparse"
@@ -180,7 +180,10 @@ func fingerprint(e *sse.Event) (sum [32]byte) {
 }
 
 func (s *session) publishOne(name string, record replay.Record) bool {
-	ns, err := s.srv.hub.acquire(name)
+	ns, err := s.srv.hub.acquire(name, s.conn.MayWait())
+	if err == errWouldWait {
+		return false
+	}
 	if err != nil {
 		s.problem(s.srv.unavailable(err))
 		return true
@@ -215,35 +218,27 @@ func (s *session) published(record replay.Record, err error) {
 		return
 	}
 	if record.Err != nil {
-		s.problem(recordRefusal(record.Err))
+		s.problem(s.srv.recordRefusal(record.Err))
 		return
 	}
-	id := record.Event.ID
-	s.x.text = appendIDLine(s.x.text[:0], id)
-	s.respond(&answer{status: 200, contentType: "application/json", body: s.x.text})
+	a := &answer{status: 200, contentType: "application/json"}
+	if record.Spooled != 0 {
+		a.status = 202
+	}
+	s.x.text = appendOutcome(s.x.text[:0], &record)
+	a.body = s.x.text
+	s.respond(a)
 }
 
-func appendIDLine(dst []byte, id sse.ID) []byte {
-	dst = append(dst, `{"id":"`...)
-	dst = id.AppendTo(dst)
+// appendOutcome writes what became of an event that was taken: its ID, or under which
+// number it waits for the store to come back.
+func appendOutcome(dst []byte, r *replay.Record) []byte {
+	if r.Spooled != 0 {
+		dst = append(dst, `{"spooled":"`...)
+		dst = strconv.AppendUint(dst, r.Spooled, 10)
+	} else {
+		dst = append(dst, `{"id":"`...)
+		dst = r.Event.ID.AppendTo(dst)
+	}
 	return append(dst, "\"}\n"...)
-}
-
-// unavailable is what a client is told when the node can't do it now.
-func (s *Server) unavailable(err error) *refusal {
-	switch {
-	case errors.Is(err, errTooManyNamespaces):
-		return manyNamespaces.because(fmt.Sprintf("%d namespaces are open, and none has been idle for long", s.o.NamespacesMax))
-	case errors.Is(err, errMailboxFull), errors.Is(err, errPublishTimeout):
-		return overloaded.because(err.Error())
-	}
-	s.log.Error("the log did not take an event", "error", err)
-	return storeFailed.because(err.Error())
-}
-
-func recordRefusal(err error) *refusal {
-	if errors.Is(err, replay.ErrKeyReused) {
-		return keyReused.because("this Idempotency-Key came before with other topics, another name or other data")
-	}
-	return storeFailed.because(err.Error())
 }

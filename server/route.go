@@ -10,9 +10,9 @@ import (
 // route is one resource of the public port.
 type route struct {
 	path   string
-	allow  string // the methods, for Allow
-	get    func(*session)
-	post   func(*session, []byte) bool                       // false: deferred, nothing was answered
+	allow  string                                            // the methods, for Allow
+	get    func(*session) bool                               // false: deferred, nothing was answered
+	post   func(*session, []byte) bool                       // the same
 	verify func(*Server, *httpparse.Request) (int, *refusal) // of a POST: bytes of body taken, or why not
 }
 
@@ -75,15 +75,14 @@ func (s *session) answer(body []byte) bool {
 	case q.MethodID == httpparse.MethodOptions:
 		s.options(x.route)
 	case q.MethodID == httpparse.MethodPost:
-		if !x.route.post(s, body) {
-			s.answered = false
-			s.conn.Defer()
-			return false
-		}
+		s.answered = x.route.post(s, body)
 	default:
-		x.route.get(s)
+		s.answered = x.route.get(s)
 	}
-	return true
+	if !s.answered {
+		s.conn.Defer()
+	}
+	return s.answered
 }
 
 // respond writes an answer and ends the connection if it is the last one.

@@ -123,7 +123,10 @@ func (s *Server) build() error {
 	clock := loops.ClockFrom(time.Now())
 	n := loopsOf(s.o.Loops)
 	s.table = newTable(n)
-	s.store = replay.NewMemory(s.memoryOptions())
+	var err error
+	if s.store, err = s.openStore(); err != nil {
+		return err
+	}
 	options, err := s.loopOptions(n, clock)
 	if err != nil {
 		return err

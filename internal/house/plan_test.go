@@ -11,6 +11,7 @@ var floors = map[string]int{
 
 	"sse": 1, "httpparse": 1, "ringbuf": 1, "poller": 1, "breaker": 1,
 	"web": 1, "deploy": 1, "internal/obs": 1, "internal/house": 1,
+	"internal/redisproc": 1, // real Redis servers, for tests and for bench
 
 	"internal/simio": 2, // the second implementation of poller's seams
 
@@ -46,7 +47,7 @@ type key struct {
 // keys lists every module from outside: a new dependency needs a row here.
 var keys = []key{
 	{"golang.org/x/sys/unix", []string{"poller", "cmd", "bench/internal/sock"}, true, "descriptors belong to poller; cmd sets limits; bench has sockets of its own, since it measures poller from outside"},
-	{"syscall", []string{"poller", "cmd", "bench/peers/nchan"}, true, "descriptors belong to poller; cmd handles signals; a peer becomes nginx"},
+	{"syscall", []string{"poller", "cmd", "bench/peers/nchan", "internal/redisproc"}, true, "descriptors belong to poller; cmd handles signals; a peer becomes nginx; a Redis under test is paused and killed"},
 	{"unsafe", []string{"poller", "ringbuf"}, true, "memory outside the language's rules stays in two rooms; tests may ask for sizes"},
 	{"github.com/cloudwego/netpoll", []string{"poller", "bench/peers/netpoll"}, false, "poller is the edge to netpoll; others see its seams; a peer shows what streams cost inside netpoll"},
 	{"github.com/redis/rueidis", []string{"replay"}, true, "one log room speaks to Redis; tests may set it up and look inside"},

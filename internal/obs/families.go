@@ -44,6 +44,18 @@ const (
 	nameNamespaces        = "throng_namespaces"
 	nameRetainedEvents    = "throng_retained_events"
 	nameRetainedBytes     = "throng_retained_bytes"
+	nameStoreUp           = "throng_store_up"
+	nameStoreReads        = "throng_store_read_events_total"
+	nameStorePages        = "throng_store_page_reads_total"
+	nameScans             = "throng_scans_total"
+	nameScansWaiting      = "throng_scan_streams"
+	nameTails             = "throng_tail_namespaces"
+	nameTailEvents        = "throng_tail_events_total"
+	nameTailSkipped       = "throng_tail_skipped_total"
+	nameTailRewrites      = "throng_tail_rewrites_total"
+	nameSpooledEvents     = "throng_spooled_events"
+	nameSpooledBytes      = "throng_spooled_bytes"
+	nameSpoolDropped      = "throng_spool_dropped_total"
 )
 
 // families are the server's own, in the order in which documentation tells them.
@@ -72,6 +84,18 @@ var families = []Family{
 	{nameNamespaces, typeGauge, "", "Open namespaces."},
 	{nameRetainedEvents, typeGauge, "", "Events held in the log."},
 	{nameRetainedBytes, typeGauge, "", "Bytes of the events held in the log."},
+	{nameStoreUp, typeGauge, "", "1 while the store takes events, 0 while it can't."},
+	{nameStoreReads, typeCounter, "", "Events read out of the log for streams that resumed or lagged; many streams share one read."},
+	{nameStorePages, typeCounter, "", "Pages read from disk or Redis for them."},
+	{nameScans, typeCounter, "", "Scans of history begun, each for all streams that waited for it."},
+	{nameScansWaiting, typeGauge, "", "Streams that are given history, or wait for it."},
+	{nameTails, typeGauge, "", "Namespaces followed in Redis, because they have streams here."},
+	{nameTailEvents, typeCounter, "", "Events that came from Redis."},
+	{nameTailSkipped, typeCounter, "", "Entries in Redis that are no events, and were skipped."},
+	{nameTailRewrites, typeCounter, "", "Times that Redis had lost what was delivered already, as after a failover; a gap was told to all."},
+	{nameSpooledEvents, typeGauge, "", "Events that wait on this node's disk for Redis to come back."},
+	{nameSpooledBytes, typeGauge, "", "Bytes of the events that wait on this node's disk."},
+	{nameSpoolDropped, typeCounter, "", "Events that waited and were then refused by Redis for good."},
 }
 
 // Families lists everything that WritePrometheus may write: the server's own families

@@ -72,6 +72,19 @@ type Table struct {
 	RetainedEvents Gauge
 	RetainedBytes  Gauge
 
+	StoreUp       Gauge
+	StoreReads    Counter
+	StorePages    Counter
+	Scans         Counter
+	ScansWaiting  Gauge
+	Tails         Gauge
+	TailEvents    Counter
+	TailSkipped   Counter
+	TailRewrites  Counter
+	SpooledEvents Gauge
+	SpooledBytes  Gauge
+	SpoolDropped  Counter
+
 	set *metrics.Set
 
 	responses      [600]*Counter // by status code; many share responsesOther
@@ -112,6 +125,13 @@ func New(o Options) *Table {
 		nameHeartbeats:        &t.Heartbeats,
 		nameReplayEvents:      &t.ReplayEvents,
 		nameReplayGaps:        &t.ReplayGaps,
+		nameStoreReads:        &t.StoreReads,
+		nameStorePages:        &t.StorePages,
+		nameScans:             &t.Scans,
+		nameTailEvents:        &t.TailEvents,
+		nameTailSkipped:       &t.TailSkipped,
+		nameTailRewrites:      &t.TailRewrites,
+		nameSpoolDropped:      &t.SpoolDropped,
 	} {
 		t.counter(name, "", c)
 	}
@@ -121,6 +141,11 @@ func New(o Options) *Table {
 		nameNamespaces:     &t.Namespaces,
 		nameRetainedEvents: &t.RetainedEvents,
 		nameRetainedBytes:  &t.RetainedBytes,
+		nameStoreUp:        &t.StoreUp,
+		nameScansWaiting:   &t.ScansWaiting,
+		nameTails:          &t.Tails,
+		nameSpooledEvents:  &t.SpooledEvents,
+		nameSpooledBytes:   &t.SpooledBytes,
 	} {
 		t.gauge(name, "", g)
 	}

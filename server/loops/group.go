@@ -244,6 +244,8 @@ type Attach struct {
 	Format sse.Format
 	From   From
 	ID     sse.ID // with FromID
+	// Floor is a position that the loop must have taken from the ring first; zero: none.
+	Floor sse.ID
 	// Requested is what the client asked for, as it stood: told in a gap.
 	Requested string
 	Head      []byte // the answer's head, complete

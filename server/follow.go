@@ -1,0 +1,145 @@
+package server
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"throng/server/loops"
+	"throng/sse"
+)
+
+// following is whether a namespace of a shared store is tailed, because there are streams
+// of it here or were a moment ago.
+type following struct {
+	mu   sync.Mutex // held while that changes
+	at   atomic.Pointer[sse.ID]
+	seen atomic.Int64 // when a stream was last asked for, or seen, by the hub's clock, ns
+}
+
+// floor is the position that was found when following began, which the loops must have
+// seen before a stream attaches; zero: nothing is followed.
+func (f *following) floor() sse.ID {
+	if id := f.at.Load(); id != nil {
+		return *id
+	}
+	return sse.ID{}
+}
+
+// follow is acquire for a stream: in a shared store, it sees to it that the namespace's
+// events come in here.
+func (h *hub) follow(name string, mayWait bool) (*namespace, error) {
+	n, err := h.acquire(name, mayWait)
+	if err != nil || n.tail == nil {
+		return n, err
+	}
+	n.following.seen.Store(h.clock())
+	if n.following.at.Load() != nil {
+		return n, nil
+	}
+	if !mayWait {
+		n.release()
+		return nil, errWouldWait
+	}
+	if err := n.follow(); err != nil {
+		n.release()
+		return nil, err
+	}
+	return n, nil
+}
+
+func (n *namespace) follow() error {
+	f := &n.following
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.at.Load() != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), n.hub.o.PublishTimeout)
+	defer cancel()
+	if err := n.tail.Follow(ctx); err != nil {
+		return err
+	}
+	at := n.Log.Last()
+	f.at.Store(&at)
+	return nil
+}
+
+// unfollow ends tails that no stream has needed for --tail-linger.
+func (h *hub) unfollow() {
+	h.mu.RLock()
+	var idle []*namespace
+	for _, n := range h.named {
+		switch {
+		case n.tail == nil || n.following.at.Load() == nil:
+		case n.Streams() > 0:
+			n.following.seen.Store(h.clock())
+		case n.unwatched():
+			idle = append(idle, n)
+		}
+	}
+	h.mu.RUnlock()
+	for _, n := range idle {
+		n.unfollow()
+	}
+}
+
+func (n *namespace) unwatched() bool {
+	return n.Streams() == 0 && n.hub.clock()-n.following.seen.Load() > int64(n.hub.o.TailLinger)
+}
+
+// unfollow ends a tail unless a stream has come: who asks for one sets seen and looks at
+// following.at then; this does it the other way round, so that one of the two sees the
+// other. A stream that is on its way to a loop was asked for within the linger.
+func (n *namespace) unfollow() {
+	f := &n.following
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	at := f.at.Swap(nil)
+	if at == nil {
+		return
+	}
+	if !n.unwatched() {
+		f.at.Store(at)
+		return
+	}
+	n.tail.Unfollow()
+}
+
+// feed is where the store's tail delivers.
+type feed struct{ *hub }
+
+// find gives a namespace that is open.
+func (f feed) find(name string) *namespace {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.named[name]
+}
+
+// Room implements replay.Feed.
+func (f feed) Room(name string) bool {
+	n := f.find(name)
+	return n == nil || n.room()
+}
+
+// Deliver implements replay.Feed: it waits for the ring's room.
+func (f feed) Deliver(name string, events []*sse.Event) {
+	n := f.find(name)
+	if n == nil {
+		return
+	}
+	now := f.clock()
+	for i, e := range events {
+		entry := loops.Entry{Event: e, NS: n.Namespace, At: now}
+		if f.group.TryPublish(entry) {
+			continue
+		}
+		rest := make([]loops.Entry, 0, len(events)-i)
+		for _, e := range events[i:] {
+			rest = append(rest, loops.Entry{Event: e, NS: n.Namespace, At: now})
+		}
+		n.broadcast(rest)
+		return
+	}
+	f.group.NudgeFor(n.Namespace)
+}
