@@ -72,12 +72,18 @@ var births = map[string]string{
 	"cmd/throng/publish.go":        "reads standard input, which can't be interrupted; ends with its input or with the process",
 	"bench/process.go":             "waits for the end of the process under test, which stop brings about",
 	"bench/fair.go":                "floods beside the measurement, which ends it and takes its answer",
+	"bench/check/crew.go":          "the publishers and subscribers of a check; dismiss ends all and waits",
 	"client/stream.go":             "timers of one connection's silence and of the caller's context; closing the connection stops both",
 	"examples/hostfeed/page.go":    "serves the example's page until the process ends",
 	"poller/edge_linux.go":         "the sweeper of dribbling requests; Close ends it and waits",
 	"poller/serve_linux.go":        "requests that have to wait, hand-overs and closes of connections; each ends with its own, Close waits for them",
+	"replay/redisroute.go":         "asks Sentinels or the Cluster who is master; Close ends it and waits",
+	"replay/redisshard.go":         "one keeper a master, and its tail with the one that interrupts it; route or Close ends them, Close waits",
+	"replay/seglog/flush.go":       "one flusher for all logs of a store; Close ends it and waits",
+	"replay/spool.go":              "the sender of what waits; Close ends it and waits",
 	"server/lifecycle.go":          "the two ports and the housekeeping of the process; Close ends them and waits",
 	"server/namespace.go":          "commits what waits when its publisher has its own answer; ends with an empty mailbox, Close waits for it",
+	"server/loops/pager.go":        "a few for the process, which read from stores that wait; Group.Stop ends them and waits",
 	"server/loops/group.go":        "one goroutine for each loop of the process; Stop ends them and waits",
 }
 
