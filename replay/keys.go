@@ -11,6 +11,12 @@ import (
 // of any length cost the same and hold no pointer for the collector to follow.
 type keyHash [16]byte
 
+// hashKey is what stands for a key.
+func hashKey(key string) keyHash {
+	full := sha256.Sum256([]byte(key))
+	return keyHash(full[:len(keyHash{})])
+}
+
 // A keyEntry is what is known about a key.
 type keyEntry struct {
 	sum   [32]byte
@@ -42,25 +48,45 @@ type keys struct {
 // claim looks a key up. An unknown one is remembered for minor and fresh is true;
 // otherwise the answer is the number given the first time and whether sum is the same.
 func (k *keys) claim(key string, sum [32]byte, minor uint64, now time.Duration) (first uint64, fresh, same bool) {
-	full := sha256.Sum256([]byte(key))
-	hash := keyHash(full[:len(keyHash{})])
+	hash := hashKey(key)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if e, ok := k.known[hash]; ok && now-e.at <= k.window {
 		return e.minor, false, e.sum == sum
 	}
+	k.put(hash, keyEntry{sum: sum, minor: minor, at: now}, now)
+	return minor, true, true
+}
+
+// find looks a key up without remembering it.
+func (k *keys) find(hash keyHash, now time.Duration) (e keyEntry, ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	e, ok = k.known[hash]
+	return e, ok && now-e.at <= k.window
+}
+
+// remember notes a key which find does not know at now. Keys come in the order of their
+// times.
+func (k *keys) remember(hash keyHash, e keyEntry, now time.Duration) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.put(hash, e, now)
+}
+
+// put is remember with the lock held.
+func (k *keys) put(hash keyHash, e keyEntry, now time.Duration) {
 	if k.closed {
-		return minor, true, true
+		return
 	}
 	if k.known == nil {
 		k.known = make(map[keyHash]keyEntry)
 	}
 	k.total.Add(-int64(len(k.known)))
-	k.known[hash] = keyEntry{sum: sum, minor: minor, at: now}
-	k.order.push(keyRef{hash: hash, minor: minor, at: now})
+	k.known[hash] = e
+	k.order.push(keyRef{hash: hash, minor: e.minor, at: e.at})
 	k.forget(now)
 	k.total.Add(int64(len(k.known)))
-	return minor, true, true
 }
 
 // sweep forgets keys whose window is over, a page of them under one lock.
