@@ -1,0 +1,194 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	// spoolPage is how many events are read, and sent, in one go.
+	spoolPage = 512
+	// spoolPageBytes ends a page of large events.
+	spoolPageBytes = 4 << 20
+	// spoolBlockedMax: a round ends when so many namespaces have failed and none got through,
+	// since then the store is away as a whole.
+	spoolBlockedMax = 8
+)
+
+// send is the sender: rounds over what waits, with waits in between while it fails.
+func (s *Spool) send() {
+	wait := time.Duration(0)
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-s.kick:
+		}
+		if wait > 0 && !s.sleep(wait/2+rand.N(wait/2+1)) {
+			return
+		}
+		sent, failed := s.round()
+		s.mark()
+		switch {
+		case failed == nil || sent > 0:
+			wait = 0
+		case wait == 0:
+			wait = s.opts.RetryMin
+			s.opts.Log.Warn("spooled events can't be sent yet", "error", failed)
+		default:
+			wait = min(2*wait, s.opts.RetryMax)
+		}
+		if failed != nil {
+			wait = max(wait, s.opts.RetryMin)
+			s.nudge()
+		}
+	}
+}
+
+// sleep waits; false: the spool is closed.
+func (s *Spool) sleep(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-s.ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// A spoolRound is one walk over what waits.
+type spoolRound struct {
+	s       *Spool
+	blocked map[string]bool // namespaces that failed in this round
+	order   []string        // namespaces of the page
+	pages   map[string][]spooled
+	n       int
+	bytes   int
+	sent    int
+	err     error // the last failure
+}
+
+// A spooled is an event that waits.
+type spooled struct {
+	number uint64
+	bytes  int64
+	record Record
+}
+
+// round sends what can be sent, the oldest first.
+func (s *Spool) round() (sent int, failed error) {
+	r := &spoolRound{s: s, blocked: make(map[string]bool), pages: make(map[string][]spooled)}
+	s.mu.Lock()
+	head := s.sent.head
+	s.mu.Unlock()
+	err := s.read(max(head, s.log.First()), r.add)
+	r.flush()
+	if err == nil {
+		err = r.err
+	}
+	return r.sent, err
+}
+
+// add takes one more event into the page; false ends the round.
+func (r *spoolRound) add(number uint64, b []byte) bool {
+	s := r.s
+	if s.ctx.Err() != nil {
+		return false
+	}
+	s.mu.Lock()
+	known := s.sent.has(number)
+	s.mu.Unlock()
+	if known {
+		return true
+	}
+	ns, err := spooledNamespace(b)
+	if err == nil && r.blocked[ns] {
+		return true
+	}
+	var record Record
+	if err == nil {
+		record, err = parseSpooled(b, s.identity, number)
+	}
+	if err != nil {
+		s.drop(number, err)
+		if ns != "" {
+			s.settle(ns, 1, int64(len(b)))
+		}
+		return true
+	}
+	if r.pages[ns] == nil {
+		r.order = append(r.order, ns)
+	}
+	r.pages[ns] = append(r.pages[ns], spooled{number, int64(len(b)), record})
+	r.n++
+	r.bytes += len(b)
+	if r.n < spoolPage && r.bytes < spoolPageBytes {
+		return true
+	}
+	r.flush()
+	return r.sent > 0 || len(r.blocked) < spoolBlockedMax
+}
+
+// flush sends the page.
+func (r *spoolRound) flush() {
+	for _, ns := range r.order {
+		if err := r.append(ns, r.pages[ns]); err != nil {
+			r.blocked[ns] = true
+			r.err = err
+		}
+		delete(r.pages, ns)
+	}
+	if r.sent > 0 {
+		r.s.mark()
+	}
+	r.order, r.n, r.bytes = r.order[:0], 0, 0
+}
+
+// append sends events of one namespace, and forgets those that are stored. The error is why
+// some have to wait.
+func (r *spoolRound) append(ns string, page []spooled) error {
+	s := r.s
+	l, err := s.Store.Open(ns)
+	if err != nil {
+		return err
+	}
+	batch := make([]Record, len(page))
+	for i := range page {
+		batch[i] = page[i].record
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, s.opts.Timeout)
+	defer cancel()
+	if err := l.Append(ctx, batch); err != nil {
+		return err
+	}
+	var failed error
+	for i := range batch {
+		switch err := batch[i].Err; {
+		case errors.Is(err, ErrKeyReused):
+			s.drop(page[i].number, err)
+		case err != nil:
+			failed = err
+			continue // later ones that are stored stay so: the order of one page may suffer
+		default:
+			s.mu.Lock()
+			s.sent.add(page[i].number)
+			s.mu.Unlock()
+		}
+		r.sent++
+		s.settle(ns, 1, page[i].bytes)
+	}
+	s.leave(ns)
+	return failed
+}
+
+// leave closes a namespace of the other store that only the sender had opened.
+func (s *Spool) leave(ns string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiting[ns] == 0 && s.open[ns] == nil {
+		_ = s.Store.Evict(ns)
+	}
+}
