@@ -46,9 +46,9 @@ func TestAttach_LookingCostsBudget(t *testing.T) {
 		r.append(ns, []string{"unwanted"}, "x")
 	}
 	ns = r.g.NewNamespace(1, "a", ns.Log)
-	for range 64 {
+	for i := range uint64(64) { // each from a place of its own, so that no two share a page
 		fd, _ := r.connect()
-		r.g.TryAttach(fd, &Attach{NS: ns, Topics: []string{"t"}, From: FromEarliest, Head: []byte("head\n")})
+		r.g.TryAttach(fd, &Attach{NS: ns, Topics: []string{"t"}, From: FromID, ID: at(4900 - i*pageEvents), Head: []byte("head\n")})
 	}
 	l := r.g.Loops()[0]
 	reads := counted{Log: ns.Log}

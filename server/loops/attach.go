@@ -26,7 +26,7 @@ func (l *Loop) attach(fd int, a *Attach) {
 		r.chain = chain
 	}
 	l.joined(st, 1)
-	from, gap := l.begins(st, slot, a)
+	from, gap, sure := l.begins(st, a)
 	head := append(l.encode[:0], a.Head...)
 	head = sse.AppendRetry(head, l.retryMs())
 	if gap != nil {
@@ -39,30 +39,18 @@ func (l *Loop) attach(fd int, a *Attach) {
 	b.reset()
 	b.add(head, from, 0)
 	last := from
-	if from.Compare(st.last) < 0 {
+	switch {
+	case from.Less(st.last):
 		s := l.table.sideOf(slot)
 		s.last, s.upTo = from, st.last
-		last, _ = l.fill(slot, b, pageEvents) // catchUp meets the same error behind these
-	} else {
+		last = l.fill(slot, b, true)
+	case !l.skipTo(st, slot, from):
+		s := l.table.sideOf(slot)
+		s.last, s.upTo, s.sure = from, st.last, sure
+	default:
 		r.state = stateLive
 	}
 	l.sendFirst(slot, b, last)
-}
-
-// addMissed adds those of the next events of the log that a row wants, and says what it
-// then has everything up to.
-func (l *Loop) addMissed(slot uint32, b *batch, last sse.ID, events []*sse.Event) sse.ID {
-	r := &l.table.rows[slot]
-	for _, e := range events {
-		if b.full() {
-			break
-		}
-		last = e.ID
-		if l.index.Has(r.chain, r.ns, e.Topics) {
-			b.add(e.Frame(r.format), last, 0)
-		}
-	}
-	return last
 }
 
 func (l *Loop) joined(st *nsState, n int) {
@@ -71,28 +59,30 @@ func (l *Loop) joined(st *nsState, n int) {
 	l.counts.streams.Add(int64(n))
 }
 
-// begins finds the position a stream starts after, and the gap it must be told.
-func (l *Loop) begins(st *nsState, slot uint32, a *Attach) (sse.ID, *sse.Event) {
+// begins finds the position a stream starts after, and the gap it must be told. It does not
+// wait: what can't be told from memory, a scan or the store finds out, and then it is not sure.
+func (l *Loop) begins(st *nsState, a *Attach) (from sse.ID, gap *sse.Event, sure bool) {
 	log := st.ns.Log
 	switch a.From {
 	case FromEarliest:
 		first := log.First()
 		if first.Compare(st.last) > 0 {
-			return st.last, nil
+			return st.last, nil, true
 		}
-		return first, nil
+		return first, nil, true
 	case FromLost:
-		return l.gapAt(st, a.Requested, l.earliest(log), log.First())
+		from, gap = l.gapAt(st, a.Requested, l.earliest(log), log.First())
+		return from, gap, true
 	case FromID:
-		_, err := log.After(l.context, a.ID, a.ID, nil)
+		_, err := log.Peek(a.ID, a.ID, nil)
 		var gone *replay.GoneError
 		if errors.As(err, &gone) {
-			return l.gapAt(st, a.Requested, gone.Earliest, gone.Resume)
+			from, gap = l.gapAt(st, a.Requested, gone.Earliest, gone.Resume)
+			return from, gap, true
 		}
-		l.skipTo(st, slot, a.ID)
-		return a.ID, nil
+		return a.ID, nil, err == nil
 	default:
-		return st.last, nil
+		return st.last, nil, true
 	}
 }
 
@@ -106,28 +96,38 @@ func (l *Loop) gapAt(st *nsState, requested string, earliest, resume sse.ID) (ss
 }
 
 // earliest is the ID of the first event that a log holds, or its last ID: what the log
-// answers to a position that it never gave.
+// answers to a position that it never gave. Where it can't say so from memory, it is the
+// position just before that event.
 func (l *Loop) earliest(log replay.Log) sse.ID {
 	var gone *replay.GoneError
-	if _, err := log.After(l.context, sse.ID{}, sse.ID{}, nil); errors.As(err, &gone) {
+	if _, err := log.Peek(sse.ID{}, sse.ID{}, nil); errors.As(err, &gone) {
 		return gone.Earliest
 	}
-	return log.Last()
+	return log.First()
 }
 
 // skipTo moves the row's cursor past entries that the client has already: it may come
-// from another loop that was further ahead.
-func (l *Loop) skipTo(st *nsState, slot uint32, id sse.ID) {
-	if id.Compare(st.last) <= 0 {
-		return
+// from another loop that was further ahead. false: from another node, and the ring does not
+// show all of them yet.
+func (l *Loop) skipTo(st *nsState, slot uint32, id sse.ID) bool {
+	if !st.last.Less(id) {
+		return true
+	}
+	if !l.shows(st, id) {
+		return false
 	}
 	r := &l.table.rows[slot]
 	for seq := l.next; seq < l.reader.Available(); seq++ {
 		e := l.reader.At(seq)
-		if e.NS == st.ns && e.Event.ID.Compare(id) <= 0 {
+		switch c := e.Event.ID.Compare(id); {
+		case e.NS != st.ns:
+		case c > 0 || c == 0 && named(e.Event): // of which it may not have been told
+			return true
+		default:
 			r.cursor = seq + 1
 		}
 	}
+	return true
 }
 
 // retryMs is the stream's retry: field: 1 to 1.5 times the base, so that clients that
@@ -166,7 +166,7 @@ func (l *Loop) sendFirst(slot uint32, b *batch, last sse.ID) {
 		l.cutShort(slot, b, whole, left)
 	case r.state == stateCatchUp:
 		s := &l.table.sides[r.side]
-		if s.last = last; last.Compare(s.upTo) < 0 {
+		if s.last = last; last != s.upTo {
 			l.enqueue(slot)
 			break
 		}

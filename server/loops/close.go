@@ -15,6 +15,7 @@ import (
 func (l *Loop) close(slot uint32, reason Reason) {
 	r := &l.table.rows[slot]
 	l.counts.closed[reason].Add(1)
+	l.leave(slot)
 	if r.state != stateLingering {
 		l.index.Leave(r.chain)
 		l.joined(l.ns[r.ns], -1)
@@ -44,12 +45,20 @@ func (l *Loop) closeAll(reason Reason) {
 		if !ok {
 			break
 		}
-		_ = l.net.Close(m.fd)
+		l.deferred.push(m)
+	}
+	for l.deferred.len() > 0 {
+		_ = l.net.Close(l.deferred.pop().fd)
 		l.counts.rows.Add(-1)
 	}
 	for slot := uint32(1); slot < l.table.used; slot++ {
 		if l.table.rows[slot].state != stateFree {
 			l.close(slot, reason)
+		}
+	}
+	for _, st := range l.ns {
+		if st != nil && st.scan != nil {
+			l.endScan(st.scan)
 		}
 	}
 }
@@ -148,14 +157,21 @@ func (l *Loop) overdue(slot uint32) {
 	}
 }
 
-// waiting looks at a row that is not live: stalled, or in want of a sign of life.
+// waiting looks at a row that is not live: stalled, or in want of a sign of life. One that
+// waits for history gets a comment: an ID would say that it has what it still waits for.
 func (l *Loop) waiting(slot uint32) {
 	r := &l.table.rows[slot]
 	if r.blocked && l.tick-r.quiet >= l.stall {
 		l.close(slot, ReasonStalled)
 		return
 	}
-	if !r.blocked {
+	switch {
+	case r.blocked:
+	case r.state == stateCatchUp && l.table.sides[r.side].in != queueNone:
+		if l.tick-r.quiet >= l.heartbeat {
+			l.beatWith(slot, comment)
+		}
+	default:
 		l.enqueue(slot)
 	}
 }

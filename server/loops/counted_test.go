@@ -1,8 +1,6 @@
 package loops
 
 import (
-	"context"
-
 	"throng/replay"
 	"throng/sse"
 )
@@ -13,8 +11,8 @@ type counted struct {
 	events int
 }
 
-func (c *counted) After(ctx context.Context, id, upTo sse.ID, dst []*sse.Event) (int, error) {
-	n, err := c.Log.After(ctx, id, upTo, dst)
+func (c *counted) Peek(id, upTo sse.ID, dst []*sse.Event) (int, error) {
+	n, err := c.Log.Peek(id, upTo, dst)
 	c.events += n
 	return n, err
 }

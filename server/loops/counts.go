@@ -18,6 +18,9 @@ type Counts struct {
 	streams    atomic.Int64
 	lagging    atomic.Int64
 	pinned     atomic.Int64
+	reads      atomic.Uint64 // events taken out of logs' memory for streams
+	scans      atomic.Uint64 // begun
+	waiting    atomic.Int64  // rows that wait for history
 	turnAt     atomic.Int64  // begin of the last turn, ns
 	oldest     atomic.Uint64 // first entry not dealt with
 	oldestAt   atomic.Int64  // when it was published, ns; 0: there is none
@@ -50,6 +53,9 @@ type Figures struct {
 	Replayed       uint64              `json:"replayed"`
 	Gaps           uint64              `json:"gaps"`
 	Lapped         uint64              `json:"lapped"`
+	Reads          uint64              `json:"reads"`   // events taken out of logs' memory for streams; Group.Paging has the others
+	Scans          uint64              `json:"scans"`   // walks through a log that were begun
+	Waiting        int                 `json:"waiting"` // rows that wait for history
 	Closed         [reasonCount]uint64 `json:"-"`
 	RingFill       float64             `json:"ring_fill_ratio"`  // 0 to 1 of the entries it may be behind
 	RingLagSeconds float64             `json:"ring_lag_seconds"` // age of the oldest entry it has not dealt with
@@ -69,6 +75,7 @@ func (l *Loop) Figures() Figures {
 		Loop: l.id, Rows: int(c.rows.Load()), Streams: int(c.streams.Load()), Lagging: int(c.lagging.Load()), Pinned: int(c.pinned.Load()),
 		Events: c.events.Load(), Bytes: c.bytes.Load(), Heartbeats: c.heartbeats.Load(),
 		Replayed: c.replayed.Load(), Gaps: c.gaps.Load(), Lapped: c.lapped.Load(),
+		Reads: c.reads.Load(), Scans: c.scans.Load(), Waiting: int(c.waiting.Load()),
 	}
 	for i := range f.Closed {
 		f.Closed[i] = c.closed[i].Load()

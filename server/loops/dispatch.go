@@ -10,18 +10,6 @@ import (
 // cost some ten nanoseconds each.
 const dispatchMax = 1024
 
-// nsState is what a loop keeps of a namespace it has seen.
-type nsState struct {
-	ns      *Namespace
-	last    sse.ID        // of the newest entry taken from the ring
-	done    sse.ID        // of the newest entry that the fan-out is through with
-	pending fifo[waiting] // entries whose fan-out has not begun
-	job     job
-	streams int
-	beat    []byte // the heartbeat that names beatID
-	beatID  sse.ID
-}
-
 // waiting is an entry of the ring, copied: a fan-out that takes long must not hold the
 // ring, or one namespace's crowd would stop the publishers of all others.
 type waiting struct {
@@ -36,35 +24,13 @@ type job struct {
 	entry     Entry
 	frames    [2][]byte // by sse.Format; encoded when the first row wants it
 	sets      []topics.Set
-	at        int // the set under way
+	at        int    // the set under way
+	row       uint32 // of a notice: the next slot of the table
 	cursor    topics.Cursor
 	begun     int64
 	delivered int
 	sent      int // frames and bytes since they were last counted
 	bytes     int
-}
-
-// oldest is the first entry that the namespace's fan-outs are not through with: its
-// sequence, and when it was published.
-func (s *nsState) oldest() (seq uint64, at int64) {
-	if s.job.active {
-		return s.job.seq, s.job.entry.At
-	}
-	w := s.pending.head()
-	return w.seq, w.entry.At
-}
-
-// front is the sequence from which on the fan-outs will serve a live row: a row that
-// has dealt with everything below may go live.
-func (s *nsState) front(next uint64) uint64 {
-	switch {
-	case s.job.active:
-		return s.job.seq + 1
-	case s.pending.len() > 0:
-		return s.pending.head().seq
-	default:
-		return next
-	}
 }
 
 // place is what a live row that becomes a laggard outside of a fan-out has dealt with:
@@ -93,20 +59,6 @@ func (l *Loop) place(st *nsState, cursor uint64) (sse.ID, uint64) {
 	return last, cursor
 }
 
-// stateOf gives the loop's state of a namespace; an evicted one's place may have gone
-// to another, which then starts anew.
-func (l *Loop) stateOf(ns *Namespace) *nsState {
-	for int(ns.Index) >= len(l.ns) {
-		l.ns = append(l.ns, nil)
-	}
-	st := l.ns[ns.Index]
-	if st == nil || st.ns != ns {
-		st = &nsState{ns: ns, last: ns.Origin, done: ns.Origin}
-		l.ns[ns.Index] = st
-	}
-	return st
-}
-
 // dispatch takes what is new in the ring. An entry without a stream of its namespace is
 // done with at once; the others wait for their namespace's turn.
 func (l *Loop) dispatch() {
@@ -114,7 +66,12 @@ func (l *Loop) dispatch() {
 	for ; l.next < available; l.next++ {
 		e := l.reader.At(l.next)
 		st := l.stateOf(e.NS)
+		before := st.last
 		st.last = e.Event.ID
+		st.top = latest(st.top, st.last)
+		if notice(e.Event) {
+			l.noticed(st, e.Event, before)
+		}
 		if st.streams == 0 && !st.job.active && st.pending.len() == 0 {
 			st.done = st.last
 			l.entryDone(st)
@@ -164,6 +121,10 @@ func (l *Loop) fanOut(st *nsState, quantum int) int {
 			}
 			l.begin(st)
 		}
+		if notice(st.job.entry.Event) {
+			used += l.stepNotice(st, quantum-used)
+			continue
+		}
 		used += l.step(st, quantum-used)
 	}
 	return used
@@ -175,7 +136,7 @@ func (l *Loop) begin(st *nsState) {
 	w := st.pending.pop()
 	j.seq, j.entry = w.seq, w.entry
 	j.sets = l.index.Match(st.ns.Index, j.entry.Event.Topics, j.sets[:0])
-	j.at, j.delivered, j.begun = 0, 0, l.now
+	j.at, j.row, j.delivered, j.begun = 0, 1, 0, l.now
 	if len(j.sets) > 0 {
 		l.index.Start(j.sets[0], &j.cursor)
 	}
@@ -227,6 +188,9 @@ func (l *Loop) observe(j *job) {
 		j.delivered += j.sent
 		l.counts.delivered(j.sent, j.bytes)
 		l.o.Lags.ObserveNs(l.o.Clock()-j.entry.At, j.sent)
+		if notice(j.entry.Event) {
+			l.counts.gaps.Add(uint64(j.sent))
+		}
 		j.sent, j.bytes = 0, 0
 	}
 }

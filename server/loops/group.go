@@ -16,6 +16,7 @@ type Group struct {
 	o     Options
 	ring  *ringbuf.Broadcast[Entry]
 	space *ringbuf.Gate // signalled when a loop has let go of entries
+	pager *pager
 	loops []*Loop
 	wait  sync.WaitGroup
 
@@ -25,11 +26,13 @@ type Group struct {
 
 // New makes the loops; none runs before Start.
 func New(o Options) (*Group, error) {
+	o.ScansMax, o.PagersMax = max(o.ScansMax, 1), max(o.PagersMax, 1)
 	ring, err := ringbuf.NewBroadcast[Entry](o.RingEvents, o.Loops)
 	if err != nil {
 		return nil, fmt.Errorf("broadcast ring: %w", err)
 	}
 	g := &Group{o: o, ring: ring, space: ringbuf.NewGate(o.Wait)}
+	g.pager = newPager(o.Clock, g.pageRead)
 	for i := range o.Loops {
 		l, err := newLoop(g, i)
 		if err != nil {
@@ -41,8 +44,9 @@ func New(o Options) (*Group, error) {
 	return g, nil
 }
 
-// Start runs every loop on a goroutine of its own.
+// Start runs every loop on a goroutine of its own, and the pagers on theirs.
 func (g *Group) Start() {
+	g.pager.start(g.o.PagersMax)
 	for _, l := range g.loops {
 		g.wait.Go(l.run)
 	}
@@ -53,6 +57,7 @@ func (g *Group) Start() {
 func (g *Group) Stop() {
 	g.stopped.Store(true)
 	g.space.Signal()
+	g.pager.stop()
 	for g.visitors.Load() > 0 {
 		time.Sleep(time.Millisecond)
 	}
@@ -191,6 +196,19 @@ func (g *Group) NudgeFor(ns *Namespace) {
 	}
 }
 
+// NudgeAll sees to it that every loop deals with what was published: those without a stream
+// for it are not woken otherwise, and hold the room until they look.
+func (g *Group) NudgeAll() {
+	g.visitors.Add(1)
+	defer g.visitors.Add(-1)
+	if g.stopped.Load() {
+		return
+	}
+	for _, l := range g.loops {
+		l.nudge()
+	}
+}
+
 // AwaitSpace waits until ready says so, looking again whenever a loop has let go of
 // entries; false: the deadline (zero: none) came first, or Stop.
 func (g *Group) AwaitSpace(ready func() bool, deadline time.Time) bool {
@@ -223,6 +241,15 @@ func (g *Group) Rows() int {
 	sum := 0
 	for _, l := range g.loops {
 		sum += l.Rows()
+	}
+	return sum
+}
+
+// Waiting is the number of streams that wait for history, or to have their position looked up.
+func (g *Group) Waiting() int {
+	sum := 0
+	for _, l := range g.loops {
+		sum += int(l.counts.waiting.Load())
 	}
 	return sum
 }

@@ -3,7 +3,10 @@ package loops
 // handOvers takes what others left in the mailbox, at most as many as the quantum.
 func (l *Loop) handOvers(quantum int) int {
 	used := 0
-	for ; used < quantum; used++ {
+	if l.deferred.len() > 0 {
+		used = l.deferredOnes(quantum / 2)
+	}
+	for ; used < quantum && l.deferred.len() < l.o.MailboxMax; used++ {
 		m, ok := l.mailbox.Pop()
 		if !ok {
 			break
@@ -12,8 +15,9 @@ func (l *Loop) handOvers(quantum int) int {
 			l.refuse(m.fd, m.answer)
 			continue
 		}
-		if l.ahead(m.attach) && l.mailbox.TryPush(m) {
-			return used + 1
+		if l.tooSoon(m.attach) {
+			l.deferred.push(m)
+			continue
 		}
 		l.attach(m.fd, m.attach)
 		used += l.looks()
@@ -21,18 +25,20 @@ func (l *Loop) handOvers(quantum int) int {
 	return used
 }
 
-// ahead says whether a stream begins after an event that the ring does not show yet: its
-// publisher was answered while another one still fills the slot before. Soon it does.
-func (l *Loop) ahead(a *Attach) bool {
-	if a.From != FromID || a.ID.Compare(l.stateOf(a.NS).last) <= 0 {
-		return false
-	}
-	for seq := l.next; seq < l.reader.Available(); seq++ {
-		if e := l.reader.At(seq); e.NS == a.NS && e.Event.ID.Compare(a.ID) >= 0 {
-			return false
+// deferredOnes looks again at streams that came before their place was known.
+func (l *Loop) deferredOnes(quantum int) int {
+	used := 0
+	for n := l.deferred.len(); n > 0 && used < quantum; n-- {
+		m := l.deferred.pop()
+		used++
+		if l.tooSoon(m.attach) {
+			l.deferred.push(m)
+			continue
 		}
+		l.attach(m.fd, m.attach)
+		used += l.looks()
 	}
-	return a.ID.Compare(a.NS.Log.Last()) <= 0
+	return used
 }
 
 // looks is what the events that were looked at since it was last asked cost, in writes.

@@ -18,6 +18,11 @@ func (l *Loop) beat(slot uint32) {
 		}
 		frame = st.beat
 	}
+	l.beatWith(slot, frame)
+}
+
+func (l *Loop) beatWith(slot uint32, frame []byte) {
+	r := &l.table.rows[slot]
 	r.quiet = l.tick
 	l.out.add(r.fd, slot, frame)
 	if l.out.full() {
@@ -43,7 +48,8 @@ func (l *Loop) flushBeats() {
 	}
 }
 
-// beatFailed makes a laggard of a row whose socket did not take its heartbeat whole.
+// beatFailed makes a laggard of a live row whose socket did not take its heartbeat whole. One
+// that waits for history leaves its queue until the socket takes something.
 func (l *Loop) beatFailed(slot uint32, frame []byte, n int, err error) {
 	if err != nil && !again(err) {
 		l.closeFailed(slot, err)
@@ -51,13 +57,19 @@ func (l *Loop) beatFailed(slot uint32, frame []byte, n int, err error) {
 	}
 	r := &l.table.rows[slot]
 	s := l.table.sideOf(slot)
-	s.last, r.cursor = l.place(l.ns[r.ns], r.cursor)
+	if r.state == stateCatchUp {
+		l.leave(slot)
+	} else {
+		s.last, r.cursor = l.place(l.ns[r.ns], r.cursor)
+	}
 	if n > 0 {
 		if !l.table.pin(s, frame[n:]) {
 			l.close(slot, ReasonPins)
 			return
 		}
 	}
-	l.lags(slot)
+	if r.state != stateCatchUp {
+		l.lags(slot)
+	}
 	l.block(slot)
 }

@@ -1,10 +1,7 @@
 package loops
 
 import (
-	"errors"
-
 	"throng/poller"
-	"throng/replay"
 	"throng/sse"
 )
 
@@ -12,12 +9,9 @@ import (
 // enough that one reader does not hold up the others.
 const batchBytes = 64 << 10
 
-// scanMax is how many entries of the ring are looked at for one row at a time, and
-// catchUpMax how many events of the log. Each is held against the row's topics.
-const (
-	scanMax    = 1024
-	catchUpMax = 4 * pageEvents
-)
+// ringMax is how many entries of the ring are looked at for one row at a time. Each is held
+// against the row's topics.
+const ringMax = 1024
 
 // batch is the frames of one writev to one row, with where each leaves the row.
 type batch struct {
@@ -83,10 +77,19 @@ func (l *Loop) lag(slot uint32) bool {
 	b := &l.batch
 	b.reset()
 	front := st.front(l.next)
-	seq, last := r.cursor, s.last
-	for end := min(front, r.cursor+scanMax); seq < end && !b.full(); seq++ {
+	seq, last, notices := r.cursor, s.last, 0
+	for end := min(front, r.cursor+ringMax); seq < end && !b.full(); seq++ {
 		e := l.reader.At(seq)
 		if e.NS != st.ns {
+			continue
+		}
+		if named(e.Event) && st.tells(e.Event.ID, seq, last) {
+			last = e.Event.ID
+			b.add(e.Event.Frame(r.format), last, seq)
+			notices++
+			continue
+		}
+		if !last.Less(e.Event.ID) { // another node gave it to the client, or it is a position
 			continue
 		}
 		last = e.Event.ID
@@ -96,6 +99,9 @@ func (l *Loop) lag(slot uint32) bool {
 	}
 	if len(b.frames) > 0 {
 		whole, ok := l.send(slot, b)
+		if notices > 0 {
+			l.countNotices(b.seqs[:whole])
+		}
 		if !ok {
 			return false
 		}
@@ -113,10 +119,31 @@ func (l *Loop) lag(slot uint32) bool {
 	if seq < front {
 		return true
 	}
+	l.skipKnown(st, r, last)
 	r.state = stateLive
 	l.counts.lagging.Add(-1)
 	l.table.dropSide(slot)
 	return false
+}
+
+// skipKnown moves the cursor of a row that goes live past what the fan-outs have still to give
+// and its client has already: another node was faster.
+func (l *Loop) skipKnown(st *nsState, r *row, last sse.ID) {
+	for _, w := range st.pending.all() {
+		if e := w.entry.Event; last.Less(e.ID) || named(e) && st.tells(e.ID, w.seq, last) {
+			return
+		}
+		r.cursor = w.seq + 1
+	}
+}
+
+// countNotices counts those among the entries sent.
+func (l *Loop) countNotices(sent []uint64) {
+	for _, seq := range sent {
+		if notice(l.reader.At(seq).Event) {
+			l.counts.gaps.Add(1)
+		}
+	}
 }
 
 // send writes a batch to a row and says how many frames the row need not be given
@@ -158,16 +185,21 @@ func (l *Loop) lapped(slot uint32) bool {
 	r := &l.table.rows[slot]
 	s := &l.table.sides[r.side]
 	st := l.ns[r.ns]
-	if s.last.Compare(st.last) >= 0 { // by other namespaces: it missed nothing
+	if l.o.Lag == LagCatchUp || !s.last.Less(st.last) {
+		if !l.tellOwed(slot, st) {
+			return false
+		}
+	}
+	if !s.last.Less(st.last) { // by other namespaces: it missed nothing
 		r.cursor = l.next
-		return true
+		return !r.blocked
 	}
 	l.counts.lapped.Add(1)
-	switch l.o.Lag {
-	case LagClose:
+	switch {
+	case l.o.Lag == LagClose:
 		l.close(slot, ReasonLapped)
 		return false
-	case LagSkip:
+	case l.o.Lag == LagSkip && !r.blocked:
 		if !l.tell(slot, l.earliest(st.ns.Log), st.last) {
 			return false
 		}
@@ -177,97 +209,8 @@ func (l *Loop) lapped(slot uint32) bool {
 		l.counts.lagging.Add(-1)
 		r.state = stateCatchUp
 		s.upTo, r.cursor = st.last, l.next
-		return true
+		return !r.blocked
 	}
-}
-
-// catchUp sends a row the next of what it missed, from the log: as much as one system
-// call takes, or what there is among the next catchUpMax events. At the point of attachment
-// it goes over to the ring.
-func (l *Loop) catchUp(slot uint32) bool {
-	r := &l.table.rows[slot]
-	s := &l.table.sides[r.side]
-	st := l.ns[r.ns]
-	if s.last.Compare(s.upTo) >= 0 {
-		return l.caughtUp(slot)
-	}
-	b := &l.batch
-	b.reset()
-	last, err := l.fill(slot, b, catchUpMax)
-	if len(b.frames) == 0 {
-		s.last = last
-		if err != nil {
-			return l.catchUpFailed(slot, st, err)
-		}
-		return true
-	}
-	whole, ok := l.send(slot, b) // an error is met again behind these
-	if !ok {
-		return false
-	}
-	l.counts.replayed.Add(uint64(whole))
-	if whole < len(b.frames) {
-		if whole > 0 {
-			s.last = b.ids[whole-1]
-		}
-		return false
-	}
-	s.last = last
-	return !r.blocked
-}
-
-// fill adds what a row missed and wants, page by page, among the next most events, and
-// says what it then has everything up to.
-func (l *Loop) fill(slot uint32, b *batch, most int) (sse.ID, error) {
-	r := &l.table.rows[slot]
-	s := &l.table.sides[r.side]
-	log := l.ns[r.ns].ns.Log
-	last := s.last
-	for looked := 0; looked < most && !b.full() && last.Compare(s.upTo) < 0; looked += pageEvents {
-		n, err := log.After(l.context, last, s.upTo, l.page[:])
-		l.looked += n
-		if err != nil {
-			return last, err
-		}
-		if n == 0 {
-			return s.upTo, nil
-		}
-		last = l.addMissed(slot, b, last, l.page[:n])
-		clear(l.page[:n])
-	}
-	return last, nil
-}
-
-// caughtUp lets a row go on from the ring. If that has moved past the row meanwhile, the
-// log has what is missing: the row never lagged, so no policy applies.
-func (l *Loop) caughtUp(slot uint32) bool {
-	r := &l.table.rows[slot]
-	if r.cursor < l.released {
-		l.table.sides[r.side].upTo, r.cursor = l.ns[r.ns].last, l.next
-		return true
-	}
-	l.lags(slot)
-	return true
-}
-
-// catchUpFailed tells a gap when the log let go of what the row was still to be given.
-func (l *Loop) catchUpFailed(slot uint32, st *nsState, err error) bool {
-	var gone *replay.GoneError
-	if !errors.As(err, &gone) {
-		l.o.Log.Error("a stream was closed: its history could not be read", "namespace", st.ns.Name, "error", err)
-		l.close(slot, ReasonLog)
-		return false
-	}
-	s := &l.table.sides[l.table.rows[slot].side]
-	resume := gone.Resume
-	if resume.Compare(s.upTo) > 0 {
-		resume = s.upTo
-	}
-	if !l.tell(slot, gone.Earliest, resume) {
-		return false
-	}
-	s.last = resume
-	return !l.table.rows[slot].blocked
 }
 
 // tell sends a row a gap from its last position to resume; false: the socket is full,

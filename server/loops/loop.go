@@ -1,7 +1,6 @@
 package loops
 
 import (
-	"context"
 	"sync/atomic"
 
 	"throng/poller"
@@ -28,6 +27,16 @@ type Loop struct {
 	active  []*nsState // with a fan-out under way or waiting
 	turnOf  int        // whose turn it is in active
 
+	deferred fifo[message]  // streams that came before their place was known
+	nears    []*nsState     // with a stretch of their log at hand
+	aheads   []*nsState     // with rows that are ahead of this loop
+	asking   fifo[*nsState] // that want a scan, in order
+	scans    []*nsState     // with a scan under way
+	scanTurn int            // whose turn it is in scans
+	resting  []*nsState     // with a scan whose store is away
+	spare    scan           // the memory of one that is over, for the next one
+	paged    atomic.Bool    // a page that was asked for has been read
+
 	next      uint64        // next sequence of the ring to take
 	taken     atomic.Uint64 // next, for others to read
 	released  uint64        // entries below may be gone
@@ -46,10 +55,10 @@ type Loop struct {
 	page    [pageEvents]*sse.Event
 	batch   batch
 	out     outbox
-	looked  int // events held against one row's topics, not yet taken off a budget
+	before  [outboxSends]sse.ID // of the rows in the outbox: up to where each has everything without it
+	looked  int                 // events held against one row's topics, not yet taken off a budget
 	scratch []byte
 	encode  []byte
-	context context.Context
 
 	baton     baton
 	stopping  atomic.Bool
@@ -89,7 +98,7 @@ func newLoop(g *Group, id int) (*Loop, error) {
 	l := &Loop{o: o, id: id, group: g, poll: poll, net: o.Net, reader: g.ring.Reader(id),
 		mailbox: mailbox, table: t, index: index, scratch: make([]byte, scratchBytes),
 		heartbeat: ticks(o.Heartbeat), stall: ticks(o.StallTimeout), linger: ticks(o.LingerTimeout),
-		context: context.Background(), start: o.Clock()}
+		start: o.Clock()}
 	l.wheel.rows = t.rows
 	l.now = l.start
 	return l, nil
@@ -126,6 +135,12 @@ func (l *Loop) Turn(timeoutMs int) bool {
 func (l *Loop) turn(events []poller.Event, budget int) bool {
 	l.now = l.o.Clock()
 	l.tick = uint32((l.now - l.start) / int64(tickLength))
+	if l.paged.Load() {
+		l.paged.Store(false)
+	}
+	if len(l.nears) > 0 {
+		l.forgetNears()
+	}
 	for i := range events {
 		l.event(events[i])
 	}
@@ -139,8 +154,8 @@ func (l *Loop) turn(events []poller.Event, budget int) bool {
 }
 
 // work shares the turn's budget of writes between everything that has some, a quantum
-// each, round and round: fan-outs of different namespaces, hand-overs, laggards and
-// catch-ups, heartbeats, the drain.
+// each, round and round: fan-outs of different namespaces, hand-overs, laggards, scans of
+// different namespaces, heartbeats, the drain.
 func (l *Loop) work(budget int) (more, worked bool) {
 	for budget > 0 {
 		before := budget
@@ -148,6 +163,12 @@ func (l *Loop) work(budget int) (more, worked bool) {
 		many := min(max(budget, quantum), outboxSends)
 		budget -= l.fanOuts(many, max(budget/2, quantum))
 		budget -= l.serveReady(quantum)
+		if len(l.aheads) > 0 {
+			budget -= l.serveAheads()
+		}
+		if len(l.scans) > 0 || l.asking.len() > 0 || len(l.resting) > 0 {
+			budget -= l.scanSome(many, max(budget/2, quantum))
+		}
 		budget -= l.expire(many)
 		budget -= l.drainSome(quantum)
 		if budget == before {
@@ -220,7 +241,7 @@ func (l *Loop) patience(busy bool) int {
 // news says whether others have left something since the last turn. It may be asked
 // without the baton: then its answer may be old, but never misses what was left before.
 func (l *Loop) news() bool {
-	return l.mailbox.Len() > 0 || l.group.ring.Published() > l.taken.Load() || l.stopping.Load() || l.drainOver.Load() != 0
+	return l.mailbox.Len() > 0 || l.group.ring.Published() > l.taken.Load() || l.paged.Load() || l.stopping.Load() || l.drainOver.Load() != 0
 }
 
 func (l *Loop) wake() {

@@ -45,7 +45,8 @@ func (n *Namespace) Streams() int {
 	return int(sum)
 }
 
-// Entry is one event in the ring.
+// Entry is one event in the ring. An event without topics is a notice to every stream of the
+// namespace: with a name it is sent, without one its ID only says where the namespace stands.
 type Entry struct {
 	Event *sse.Event
 	NS    *Namespace

@@ -36,6 +36,8 @@ type Options struct {
 	TurnWritesMax  int // writes of one turn
 	ClientBytesMax int // bytes a client may send on its stream
 	LingerBytesMax int // bytes read and thrown away of a refused request
+	ScansMax       int // namespaces whose logs one loop reads at once for streams that catch up; the others wait their turn. Below 1 is 1
+	PagersMax      int // reads of logs that are not in memory, at once, of the whole Group. Below 1 is 1
 
 	Heartbeat     time.Duration
 	StallTimeout  time.Duration

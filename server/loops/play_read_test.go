@@ -127,6 +127,9 @@ func (p *play) figures() string {
 		sum.Replayed += f.Replayed
 		sum.Gaps += f.Gaps
 		sum.Lapped += f.Lapped
+		sum.Reads += f.Reads
+		sum.Scans += f.Scans
+		sum.Waiting += f.Waiting
 		for i := range f.Closed {
 			sum.Closed[i] += f.Closed[i]
 		}
@@ -135,7 +138,8 @@ func (p *play) figures() string {
 	for _, n := range []struct {
 		what string
 		n    int
-	}{{"lagging", sum.Lagging}, {"pinned", sum.Pinned}, {"heartbeats", int(sum.Heartbeats)}, {"replayed", int(sum.Replayed)}, {"gaps", int(sum.Gaps)}, {"lapped", int(sum.Lapped)}} {
+	}{{"lagging", sum.Lagging}, {"pinned", sum.Pinned}, {"heartbeats", int(sum.Heartbeats)}, {"replayed", int(sum.Replayed)}, {"gaps", int(sum.Gaps)}, {"lapped", int(sum.Lapped)},
+		{"waiting", sum.Waiting}, {"scans", int(sum.Scans)}, {"read", int(sum.Reads)}} {
 		if n.n != 0 {
 			fmt.Fprintf(&out, ", %s %d", n.what, n.n)
 		}

@@ -17,6 +17,7 @@ type play struct {
 	*rig
 	t       *testing.T
 	clients map[string]*client
+	late    []Entry // in the log of a store that nodes share, not yet in this one's ring
 }
 
 // client is one connection of a story.
@@ -65,6 +66,8 @@ func (p *play) do(args []string) string {
 		return p.figures()
 	case "got":
 		return p.got(args)
+	case "elsewhere", "arrive", "away", "back", "cut", "notice", "page", "paging":
+		return p.colds(cmd, args)
 	}
 	var out strings.Builder
 	for _, name := range p.names(args[0]) {
@@ -136,19 +139,22 @@ func (p *play) duration(s string) time.Duration {
 }
 
 // start makes the rig: start [loops=N] [rows=N] [ring=N] [turn=N] [pins=N] [retain=N]
-// [client=N] [linger=D] [heartbeat=D] [stall=D] [lag=POLICY].
+// [client=N] [linger=D] [heartbeat=D] [stall=D] [lag=POLICY]
+// [scans=N] [cold=N: a log has N events in memory] [shared=N: that, and nodes share it].
 func (p *play) start(args []string) string {
 	s := calm()
 	for _, arg := range args {
 		name, value, _ := strings.Cut(arg, "=")
 		numbers := map[string]*int{"loops": &s.Loops, "rows": &s.RowsMax, "ring": &s.RingEvents, "turn": &s.TurnWritesMax,
-			"pins": &s.PinnedMax, "retain": &s.retain, "client": &s.ClientBytesMax}
+			"pins": &s.PinnedMax, "retain": &s.retain, "client": &s.ClientBytesMax, "scans": &s.ScansMax}
 		durations := map[string]*time.Duration{"linger": &s.LingerTimeout, "heartbeat": &s.Heartbeat, "stall": &s.StallTimeout}
 		switch {
 		case numbers[name] != nil:
 			*numbers[name] = p.number(value)
 		case durations[name] != nil:
 			*durations[name] = p.duration(value)
+		case name == "cold" || name == "shared":
+			s.wrap = p.makeCold(value, name == "shared")
 		case name == "lag":
 			var ok bool
 			if s.Lag, ok = ParseLagPolicy(value); !ok {
@@ -227,6 +233,12 @@ func (p *play) attaches(args []string) string {
 				a.From = FromEarliest
 			case value == "lost":
 				a.From, a.Requested = FromLost, "something else"
+			case word == "floor":
+				id, err := sse.ParseID(value)
+				if err != nil {
+					return err.Error()
+				}
+				a.Floor = id
 			case word == "from":
 				id, err := sse.ParseID(value)
 				if err != nil {

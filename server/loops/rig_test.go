@@ -24,13 +24,17 @@ type rig struct {
 	store   *replay.Memory
 	spaces  map[string]*Namespace
 	backlog []Entry // in the log, waiting for room in the ring
+	held    bool    // what waits stays where it is, as the tail of a store that nodes share is late
+	colds   map[string]*cold
+	wrap    func(replay.Log) *cold
 }
 
 // setup is what a rig is made of.
 type setup struct {
 	seed   uint64
 	kernel simio.Options
-	retain int // events of one namespace
+	retain int                    // events of one namespace
+	wrap   func(replay.Log) *cold // makes the logs; nil: they are in memory
 	Options
 }
 
@@ -41,6 +45,7 @@ func calm() setup {
 		RowsMax: 256, RingEvents: 64, MailboxMax: 256, PinnedMax: 64, TurnWritesMax: 256,
 		ClientBytesMax: 1 << 10, LingerBytesMax: 1 << 10,
 		Heartbeat: 10 * time.Second, StallTimeout: 30 * time.Second, LingerTimeout: 2 * time.Second, RetryMs: 3000,
+		ScansMax: 4, PagersMax: 4,
 	}}
 }
 
@@ -58,8 +63,10 @@ func newRig(tb testing.TB, s setup) *rig {
 	}
 	mo := replay.MemoryDefaults()
 	mo.Epoch, mo.EventsMax, mo.AgeMax = 1, s.retain, 0
+	mo.BytesMax, mo.TotalBytesMax = 1<<40, 1<<40
 	mo.Now = func() time.Time { return time.Unix(0, k.Now()) }
-	return &rig{tb: tb, k: k, g: g, store: replay.NewMemory(mo), spaces: make(map[string]*Namespace)}
+	return &rig{tb: tb, k: k, g: g, store: replay.NewMemory(mo), spaces: make(map[string]*Namespace),
+		colds: make(map[string]*cold), wrap: s.wrap}
 }
 
 // space gives a namespace, made when it is first asked for.
@@ -71,6 +78,10 @@ func (r *rig) space(name string) *Namespace {
 	log, err := r.store.Open(name)
 	if err != nil {
 		r.tb.Fatal(err)
+	}
+	if r.wrap != nil {
+		r.colds[name] = r.wrap(log)
+		log = r.colds[name]
 	}
 	ns := r.g.NewNamespace(uint32(len(r.spaces)), name, log)
 	r.spaces[name] = ns
@@ -98,18 +109,22 @@ func (r *rig) publish(ns *Namespace, topics []string, data string) *sse.Event {
 
 // flush moves what waits into the ring; true: nothing waits any more.
 func (r *rig) flush() bool {
-	for len(r.backlog) > 0 {
+	for len(r.backlog) > 0 && !r.held {
+		if c := r.colds[r.backlog[0].NS.Name]; c != nil && c.tail != nil {
+			*c.tail = r.backlog[0].Event.ID
+		}
 		if !r.g.TryPublish(r.backlog[0]) {
 			return false
 		}
 		r.g.NudgeFor(r.backlog[0].NS)
 		r.backlog = r.backlog[1:]
 	}
-	return true
+	return len(r.backlog) == 0
 }
 
-// turn gives every loop one turn; true: one of them has more to do.
+// turn gives every loop one turn, and the pager one; true: one of them has more to do.
 func (r *rig) turn(timeoutMs int) (more bool) {
+	more = r.g.pager.serve(false)
 	for _, l := range r.g.Loops() {
 		more = l.Turn(timeoutMs) || more
 	}
@@ -188,6 +203,8 @@ func (r *rig) empty(l *Loop) {
 	check("rows counted", f.Rows)
 	check("streams counted", f.Streams)
 	check("laggards counted", f.Lagging)
+	check("rows that wait counted", f.Waiting)
+	check("streams deferred", l.deferred.len())
 	check("rows", l.table.count)
 	check("sides", int(l.table.sidesUsed)-1-freeSides(l.table))
 	check("pins", l.table.pinned())

@@ -11,7 +11,7 @@ type state uint8
 
 const (
 	stateFree      state = iota
-	stateCatchUp         // reads the log up to its point of attachment
+	stateCatchUp         // is given what the log has, up to its point of attachment
 	stateLive            // fan-outs write to it
 	stateLagging         // is a cursor into the ring
 	stateLingering       // a refused request: the answer, then what still comes is thrown away
@@ -39,12 +39,17 @@ type row struct {
 	finished  bool // lingering: FIN sent
 }
 
-// side is what a row needs while it is not simply live. No pointers. 40 bytes.
+// side is what a row needs while it is not simply live. No pointers. 56 bytes.
 type side struct {
-	last sse.ID // the client has everything that it wants up to here
-	upTo sse.ID // CatchUp: the point of attachment
-	pin  uint32 // the rest of a frame that the socket took in part; 0: none
-	next uint32 // free list
+	last sse.ID  // the client has everything that it wants up to here
+	upTo sse.ID  // CatchUp: the point of attachment; below last while the client is ahead of this node
+	pin  uint32  // the rest of a frame that the socket took in part; 0: none
+	next uint32  // row behind it in its queue; in the free list
+	prev uint32  // row before it in its queue
+	head uint32  // the first of its events in the scan's picks; 0: none
+	tail uint32  // the last of them
+	in   queueID // the queue that it is in
+	sure bool    // ahead of this node: the log knows its ID
 }
 
 // table is the rows of one loop with their side records and pins. Slot 0 is never used.

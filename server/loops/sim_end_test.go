@@ -3,6 +3,10 @@ package loops
 // calmDown lets everybody read and nobody publish: then all that is connected must have
 // all that it wants.
 func (s *sim) calmDown() {
+	s.held = false
+	for _, c := range s.colds {
+		c.away = false
+	}
 	for _, sub := range s.subs {
 		if sub.peer != nil {
 			sub.peer.SetWindow(1 << 20)
@@ -16,12 +20,15 @@ func (s *sim) calmDown() {
 	for i, sub := range s.subs {
 		s.tally.received += sub.received
 		s.tally.gaps += sub.gaps
+		s.tally.notices += sub.notices
 		switch e := sub.missing(); {
 		case sub.peer == nil || sub.finished:
 		case !sub.attached:
 			s.tb.Errorf("seed %d: client %d has no position", s.k.Seed(), i)
 		case e != nil:
 			s.tb.Errorf("seed %d: client %d is at rest after %v, and %v was never sent", s.k.Seed(), i, sub.last, e.ID)
+		case sub.noticed < sub.of.notices && sub.noticesAt < sub.of.notices && s.policy == LagCatchUp:
+			s.tb.Errorf("seed %d: client %d is at rest after notice %d, and there were %d", s.k.Seed(), i, sub.noticed, sub.of.notices)
 		case len(sub.raw) > 1:
 			s.tb.Errorf("seed %d: client %d is at rest with %q", s.k.Seed(), i, sub.raw)
 		}
@@ -52,7 +59,8 @@ func (s *sim) rest() {
 
 func (s *sim) laggards() (n int) {
 	for _, l := range s.g.Loops() {
-		n += l.Figures().Lagging + l.table.pinned()
+		f := l.Figures()
+		n += f.Lagging + f.Waiting + l.table.pinned()
 	}
 	return n
 }

@@ -13,8 +13,9 @@ import (
 // truth is everything that was ever published in a namespace, in order. The event with
 // the ID 1-n is events[n-1].
 type truth struct {
-	ns     *Namespace
-	events []*sse.Event
+	ns      *Namespace
+	events  []*sse.Event
+	notices int // gaps told to everybody
 }
 
 // subscription is one client over all of its connections: what it wants, and how much of
@@ -40,7 +41,9 @@ type subscription struct {
 	at       int    // events[:at] are settled: received, unwanted, or told as a gap
 	floor    uint64 // a connection from now on is not placed before this
 
-	received, gaps int
+	received, gaps   int
+	noticed, notices int // number of the last notice of this connection; how many were told in all
+	noticesAt        int // how many there were when this connection was seen to be one
 }
 
 // feed takes what the peer has received and holds it against the truth.
@@ -148,6 +151,9 @@ func (s *subscription) position(id sse.ID) error {
 		return fmt.Errorf("resumed after %v as after %v", s.last, id)
 	}
 	s.attached, s.last = true, id
+	if s.messages == 1 {
+		s.noticesAt = s.of.notices
+	}
 	return nil
 }
 
@@ -198,12 +204,15 @@ func (s *subscription) gap(id sse.ID, data []byte) error {
 	if err := s.same(sse.NewGap(told.Requested, earliest, id).Frame(s.format)); err != nil {
 		return err
 	}
+	if number, ok := strings.CutPrefix(told.Requested, everybody); ok {
+		return s.notice(id, number)
+	}
 	s.gaps++
 	if s.messages == 1 && s.from == FromLost {
 		if told.Requested != s.requested {
 			return fmt.Errorf("requested %q, told %q", s.requested, told.Requested)
 		}
-		s.attached, s.last, s.at = true, id, int(id.Minor)
+		s.attached, s.last, s.at, s.noticesAt = true, id, int(id.Minor), s.of.notices
 		return nil
 	}
 	requested, err := sse.ParseID(told.Requested)
@@ -227,6 +236,9 @@ func (s *subscription) gap(id sse.ID, data []byte) error {
 		return fmt.Errorf("gap to %v, but everything after %v is held", id, first)
 	}
 	s.last, s.at = id, max(s.at, int(id.Minor))
+	if s.messages == 1 {
+		s.noticesAt = s.of.notices
+	}
 	return nil
 }
 

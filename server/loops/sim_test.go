@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"throng/internal/simio"
+	"throng/replay"
 	"throng/sse"
 )
 
@@ -22,17 +23,21 @@ var (
 // full. Every byte that a client reads is held against what was published: in order, each
 // wanted event exactly once over all of its connections, or a gap that is true.
 func TestLoops_KeepTheContractWhateverHappens(t *testing.T) {
-	var sum tally
+	sum := simulateAll(t, warm)
+	if *simSeeds >= 100 && (sum.received == 0 || sum.gaps == 0 || sum.lapped == 0 || sum.replayed == 0 || sum.pinned == 0 || sum.answers == 0) {
+		t.Errorf("the simulation did not see everything: %+v", sum)
+	}
+}
+
+func simulateAll(t *testing.T, where storage) (sum tally) {
 	for i := range *simSeeds {
 		seed := *simFirst + uint64(i)
-		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { sum.add(simulate(t, seed).tally) }) {
+		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { sum.add(simulate(t, seed, where).tally) }) {
 			t.Fatalf("seed %d; to see it alone: -sim.first=%d -sim.seeds=1", seed, seed)
 		}
 	}
 	t.Logf("%+v", sum)
-	if *simSeeds >= 100 && (sum.received == 0 || sum.gaps == 0 || sum.lapped == 0 || sum.replayed == 0 || sum.pinned == 0 || sum.answers == 0) {
-		t.Errorf("the simulation did not see everything: %+v", sum)
-	}
+	return sum
 }
 
 // tally is what happened in a simulation, to show that it did not sleep.
@@ -40,6 +45,8 @@ type tally struct {
 	received, gaps, connects, answers int
 	heartbeats, lapped, replayed      uint64
 	pinned                            int
+	scans, pages                      uint64
+	notices, aheads                   int
 }
 
 func (a *tally) add(b tally) {
@@ -51,6 +58,10 @@ func (a *tally) add(b tally) {
 	a.lapped += b.lapped
 	a.replayed += b.replayed
 	a.pinned = max(a.pinned, b.pinned)
+	a.scans += b.scans
+	a.pages += b.pages
+	a.notices += b.notices
+	a.aheads += b.aheads
 }
 
 // sim is the world of one seed.
@@ -60,6 +71,7 @@ type sim struct {
 	policy  LagPolicy
 	window  int // bytes, of most clients
 	retain  int // events
+	where   storage
 	truths  []*truth
 	subs    []*subscription
 	refused []*refused
@@ -76,15 +88,17 @@ type refused struct {
 // TestLoops_SameSeedSameRun is what makes a seed worth printing.
 func TestLoops_SameSeedSameRun(t *testing.T) {
 	for seed := range uint64(5) {
-		a, b := simulate(t, seed).k.Fingerprint(), simulate(t, seed).k.Fingerprint()
-		if a != b {
-			t.Errorf("seed %d: two runs differ", seed)
+		for _, where := range []storage{warm, chilly, shared} {
+			a, b := simulate(t, seed, where).k.Fingerprint(), simulate(t, seed, where).k.Fingerprint()
+			if a != b {
+				t.Errorf("seed %d, storage %d: two runs differ", seed, where)
+			}
 		}
 	}
 }
 
-func simulate(t *testing.T, seed uint64) *sim {
-	s := newSim(t, seed)
+func simulate(t *testing.T, seed uint64, where storage) *sim {
+	s := newSim(t, seed, where)
 	for range 150 + s.rng.IntN(150) {
 		s.act()
 		s.flush()
@@ -100,12 +114,14 @@ func simulate(t *testing.T, seed uint64) *sim {
 		s.tally.heartbeats += f.Heartbeats
 		s.tally.lapped += f.Lapped
 		s.tally.replayed += f.Replayed
+		s.tally.scans += f.Scans
 	}
+	s.tally.pages = s.g.Paging().Pages
 	s.leave()
 	return s
 }
 
-func newSim(t *testing.T, seed uint64) *sim {
+func newSim(t *testing.T, seed uint64, where storage) *sim {
 	rng := rand.New(rand.NewPCG(seed, 3))
 	c := calm()
 	c.seed, c.kernel = seed, simio.Rough()
@@ -121,7 +137,11 @@ func newSim(t *testing.T, seed uint64) *sim {
 	c.Heartbeat, c.StallTimeout, c.LingerTimeout = 2*time.Second, 3*time.Second, 5*time.Second
 	c.Lag = []LagPolicy{LagCatchUp, LagCatchUp, LagSkip, LagClose}[rng.IntN(4)]
 	c.Random = rng.Uint32
-	s := &sim{rig: newRig(t, c), rng: rng, policy: c.Lag, window: c.kernel.SendBufferBytes, retain: c.retain}
+	c.ScansMax = 1 + rng.IntN(3)
+	if where != warm {
+		c.wrap = func(log replay.Log) *cold { return newCold(log, rng, where) }
+	}
+	s := &sim{rig: newRig(t, c), rng: rng, policy: c.Lag, window: c.kernel.SendBufferBytes, retain: c.retain, where: where}
 	for i := range 2 + rng.IntN(3) {
 		s.truths = append(s.truths, &truth{ns: s.space(fmt.Sprint("ns", i))})
 	}
@@ -166,6 +186,9 @@ func (s *sim) act() {
 	if s.rng.IntN(20) == 0 {
 		s.refuse()
 	}
+	if s.where != warm {
+		s.weather()
+	}
 }
 
 // emit publishes one event, with a little or a lot of data.
@@ -195,13 +218,17 @@ func (s *sim) attach(sub *subscription) {
 	case s.rng.IntN(4) == 0:
 		a.From = FromLost
 	}
+	if s.rng.IntN(4) == 0 {
+		a.Floor = sse.ID{Major: 1, Minor: uint64(len(sub.of.events))}
+	}
 	a.Requested = "of another world"
 	if a.From == FromID {
 		a.Requested = a.ID.String()
 	}
 	*sub = subscription{of: sub.of, filters: sub.filters, format: sub.format, policy: sub.policy,
-		peer: peer, from: a.From, requested: a.Requested, floor: s.broadcast(sub.of.ns),
-		attached: sub.attached, last: sub.last, at: sub.at, received: sub.received, gaps: sub.gaps}
+		peer: peer, from: a.From, requested: a.Requested, floor: max(s.broadcast(sub.of), a.Floor.Minor),
+		attached: sub.attached, last: sub.last, at: sub.at, received: sub.received, gaps: sub.gaps,
+		notices: sub.notices}
 	if s.rng.IntN(5) == 0 {
 		sub.stalled = true
 		peer.Stall()
@@ -210,10 +237,10 @@ func (s *sim) attach(sub *subscription) {
 }
 
 // broadcast is how many events of a namespace have been put into the ring.
-func (s *sim) broadcast(ns *Namespace) uint64 {
-	n := ns.Log.Last().Minor
+func (s *sim) broadcast(of *truth) uint64 {
+	n := uint64(len(of.events))
 	for _, e := range s.backlog {
-		if e.NS == ns {
+		if e.NS == of.ns && len(e.Event.Topics) > 0 {
 			n--
 		}
 	}
@@ -268,6 +295,8 @@ func (s *sim) refuse() {
 // turn gives every loop a turn. One without work may fall asleep behind it, so that
 // whoever brings news next gives it a short turn of its own.
 func (s *sim) turn(timeoutMs int) {
+	for s.rng.IntN(2) == 0 && s.g.pager.serve(false) {
+	}
 	for _, l := range s.g.Loops() {
 		if more := l.Turn(timeoutMs); s.rng.IntN(2) == 0 {
 			l.patience(more)
