@@ -229,11 +229,16 @@ func (c *Conn) giveAway() {
 	c.edge.open.Add(-1) // it is a row now, or waits for its loop
 }
 
-// closed is netpoll's close callback, called once, before netpoll closes the descriptor.
+// closed is netpoll's close callback, called once, before netpoll closes the descriptor. A
+// goroutine that serves the connection goes on with what has been read: a client that has
+// closed its half still wants its answers.
 func (c *Conn) closed() {
 	c.mu.Lock()
-	c.gone, c.left = true, true
+	c.left = true
 	end := !c.slow && c.handOver == nil
+	if !c.slow {
+		c.gone = true
+	}
 	spare := -1
 	if c.inTasks == 0 { // no task will end that starts the goroutine: it was to be the first
 		spare, c.spare = c.spare, -1

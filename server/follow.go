@@ -116,10 +116,15 @@ func (f feed) find(name string) *namespace {
 	return f.named[name]
 }
 
-// Room implements replay.Feed.
+// Room implements replay.Feed. A loop that sleeps, as it has no stream of the namespace, may
+// be all that keeps it.
 func (f feed) Room(name string) bool {
 	n := f.find(name)
-	return n == nil || n.room()
+	if n == nil || n.room() {
+		return true
+	}
+	f.group.NudgeAll()
+	return n.room()
 }
 
 // Deliver implements replay.Feed: it waits for the ring's room.

@@ -113,6 +113,11 @@ func (s *Server) bindStoreMetrics() {
 	count := func(of func(*replay.Stats) uint64) func() uint64 {
 		return func() uint64 { st := s.store.Stats(); return of(&st) }
 	}
+	reads := sum(s, func(f *loops.Figures) uint64 { return f.Reads })
+	t.StoreReads.Func(func() uint64 { return reads() + s.group.Paging().Events })
+	t.StorePages.Func(func() uint64 { return s.group.Paging().Pages })
+	t.Scans.Func(sum(s, func(f *loops.Figures) uint64 { return f.Scans }))
+	t.ScansWaiting.Func(func() float64 { return float64(sum(s, func(f *loops.Figures) int { return f.Waiting })()) })
 	t.Tails.Func(gauge(func(st *replay.Stats) int { return st.Followed }))
 	t.TailEvents.Func(count(func(st *replay.Stats) uint64 { return st.TailEvents }))
 	t.TailSkipped.Func(count(func(st *replay.Stats) uint64 { return st.TailSkipped }))

@@ -33,6 +33,7 @@ func options(set func(*server.Options)) server.Options {
 	o.Loops, o.Reactors = 2, 1
 	o.ConnectionsMax = 20000
 	o.LingerTimeout = 5 * time.Second
+	o.Store = storeUnderTest()
 	if by := os.Getenv("THRONG_IO_URING"); by != "" { // the race detector's run writes plainly
 		o.IOUring = by
 	}
@@ -102,14 +103,20 @@ func until(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// descriptors counts the open descriptors of this process.
+// descriptors counts the open descriptors of this process, but those of the store's files.
 func descriptors(t *testing.T) int {
 	t.Helper()
 	list, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return len(list) - 1 // the one that reads the list
+	n := len(list) - 1 // the one that reads the list
+	for _, e := range list {
+		if name, _ := os.Readlink("/proc/self/fd/" + e.Name()); stores.dir != "" && strings.HasPrefix(name, stores.dir) {
+			n--
+		}
+	}
+	return n
 }
 
 // settles waits until the server holds nothing any more: no connection, no row, no
@@ -124,7 +131,7 @@ func (n *node) settles() {
 	fds := 0
 	for end := time.Now().Add(patience); ; time.Sleep(2 * time.Millisecond) {
 		st, fds = n.Stats(), descriptors(n.t)
-		if st.Connections == 0 && fds <= n.fds {
+		if st.Connections == 0 && fds <= n.fds+storeSockets() {
 			return
 		}
 		if time.Now().After(end) {
@@ -156,7 +163,9 @@ func TestMain(m *testing.M) {
 		os.Exit(play(role))
 	}
 	warm()
-	os.Exit(m.Run())
+	status := m.Run()
+	endStores()
+	os.Exit(status)
 }
 
 func warm() {

@@ -53,15 +53,19 @@ type Options struct {
 	IdempotencyWindow time.Duration // how long an Idempotency-Key is known
 	IdempotencyMax    int           // Idempotency-Keys known, a namespace
 
-	Fsync         string        // disk, spool: when what was written is flushed: always, interval, never
-	FsyncInterval time.Duration // period of "interval": what a power cut may take
-	Spool         string        // Redis: directory where publishes wait while it is away; empty: they are refused
-	SpoolBytesMax int64         // bytes that may wait there
-	RedisTimeout  time.Duration // for an answer of Redis, before a publish is refused
-	RedisWait     int           // replicas that must have an event before it is acknowledged
-	TailLinger    time.Duration // Redis: how long a namespace is followed after its last stream here
-	ScansMax      int           // scans of history under way at once, a loop; further ones wait
-	PagersMax     int           // reads of history from disk or Redis at once
+	Fsync          string        // disk, spool: when what was written is flushed: always, interval, never
+	FsyncInterval  time.Duration // period of "interval": what a power cut may take
+	Spool          string        // Redis: directory where publishes wait while it is away; empty: they are refused
+	SpoolBytesMax  int64         // bytes that may wait there
+	RedisCA        string        // file of certificates to trust, for rediss://; empty: the system's
+	RedisCert      string        // file of the certificate that this node shows; empty: none
+	RedisKey       string        // file of its key
+	RedisTimeout   time.Duration // for an answer of Redis, before a publish is refused
+	RedisWait      int           // replicas that must have an event before it is acknowledged
+	TailLinger     time.Duration // Redis: how long a namespace is followed after its last stream here
+	RecentBytesMax int64         // disk, Redis: bytes of the newest events that are kept in memory as well
+	ScansMax       int           // scans of history under way at once, a loop; further ones wait
+	PagersMax      int           // reads of history from disk or Redis at once
 
 	LagPolicy   string   // a reader lapped by the ring: catchup, skip, close
 	CORSOrigins []string // origins allowed to read and publish; "*" allows every one
@@ -112,13 +116,14 @@ func Defaults() Options {
 		IdempotencyWindow: 5 * time.Minute,
 		IdempotencyMax:    65536,
 
-		Fsync:         "interval",
-		FsyncInterval: 100 * time.Millisecond,
-		SpoolBytesMax: 1 << 30,
-		RedisTimeout:  800 * time.Millisecond,
-		TailLinger:    30 * time.Second,
-		ScansMax:      4,
-		PagersMax:     4,
+		Fsync:          "interval",
+		FsyncInterval:  100 * time.Millisecond,
+		SpoolBytesMax:  1 << 30,
+		RedisTimeout:   800 * time.Millisecond,
+		TailLinger:     30 * time.Second,
+		RecentBytesMax: 128 << 20,
+		ScansMax:       4,
+		PagersMax:      4,
 
 		LagPolicy: "catchup",
 	}

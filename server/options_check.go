@@ -86,9 +86,13 @@ var settings = []Setting{
 	row("FsyncInterval", "fsync-interval", "Replay", "with fsync=interval, the time of events that a power cut may take", span(time.Millisecond, time.Hour)),
 	row("Spool", "spool", "Replay", "directory where publishes wait while Redis is away; empty: they are refused", anyText()),
 	row("SpoolBytesMax", "spool-bytes-max", "Replay", "bytes that may wait in the spool", count(mebi, sizeMax)),
+	row("RedisCA", "redis-ca", "Replay", "file of the certificates to trust, with a rediss:// store; empty: the system's", anyText()),
+	row("RedisCert", "redis-cert", "Replay", "file of the certificate that this node shows to Redis; empty: none", anyText()),
+	row("RedisKey", "redis-key", "Replay", "file of its key", anyText()),
 	row("RedisTimeout", "redis-timeout", "Replay", "for an answer of Redis, before a publish is refused", span(time.Millisecond, time.Minute)),
 	row("RedisWait", "redis-wait", "Replay", "replicas of Redis that must have an event before it is acknowledged", count(0, 16)),
 	row("TailLinger", "tail-linger", "Replay", "with Redis, how long a namespace is followed after its last stream here has gone", span(time.Second, 24*time.Hour)),
+	row("RecentBytesMax", "recent-bytes-max", "Replay", "with disk and Redis, bytes of the newest events that are kept in memory as well, all namespaces together", count(0, sizeMax)),
 	row("ScansMax", "scans-max", "Replay", "scans of history under way at once in a loop; streams that wait for another one are served in order of arrival", count(1, 1024)),
 	row("PagersMax", "pagers-max", "Replay", "reads of history from disk or Redis at once", count(1, 1024)),
 	row("LagPolicy", "lag-policy", "Replay", "a reader lapped by the ring reads the log again, skips with a gap, or is closed", oneOf("catchup", "skip", "close")),
@@ -113,7 +117,10 @@ func (o Options) Check() error {
 			all = append(all, fmt.Errorf("--%s=%d is refused; accepted: at most %d, the value of --%s", l.name, l.value(o), most, l.by))
 		}
 	}
-	if o.Spool != "" && !strings.HasPrefix(o.Store, "redis") {
+	if o.RedisCert != "" && o.RedisKey == "" {
+		all = append(all, fmt.Errorf("--redis-key= is refused; accepted: the file of the key of --redis-cert=%s", o.RedisCert))
+	}
+	if o.Spool != "" && !isRedis(o.Store) {
 		all = append(all, fmt.Errorf("--spool=%s is refused; accepted: only with a Redis as --store", o.Spool))
 	}
 	if o.Listen == o.Admin && !strings.HasSuffix(o.Listen, ":0") {
@@ -188,7 +195,7 @@ func oneOf(words ...string) rule {
 
 // storePlace takes what openStore (store.go) can open.
 func storePlace() rule {
-	return rule{"memory, disk:DIR, or a URL: redis://, rediss://", func(v any) bool {
+	return rule{"memory, disk:DIR, or the URL of a Redis: redis://HOST:PORT, rediss://, redis-sentinel://", func(v any) bool {
 		s, is := v.(string)
 		dir, disk := strings.CutPrefix(s, "disk:")
 		return is && (s == "memory" || disk && dir != "" || isRedis(s))

@@ -24,7 +24,7 @@ func TestPublish_AnswersTheID(t *testing.T) {
 	if e := s.next(); e.id != id {
 		t.Errorf("the reader got %+v, the publisher %s", e, id)
 	}
-	if next := n.publish("topic=b", "y"); next != later(t, id, 1) {
+	if next := n.publish("topic=b", "y"); !follows(t, id, next) {
 		t.Errorf("after %s came %s", id, next)
 	}
 	s.Close()
@@ -86,7 +86,7 @@ func TestPublish_ConcurrentIsOneOrder(t *testing.T) {
 	same(t, "the second reader", order[1], order[0])
 	same(t, "the third reader", order[2], order[0])
 	for i := 1; i < len(order[0]); i++ {
-		if order[0][i] != later(t, order[0][i-1], 1) {
+		if !follows(t, order[0][i-1], order[0][i]) {
 			t.Fatalf("after %s came %s", order[0][i-1], order[0][i])
 		}
 	}

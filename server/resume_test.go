@@ -131,6 +131,7 @@ func TestResume_ManyTimesUnderLoad(t *testing.T) {
 // An ID that the log cannot continue from is told as a gap: once, and with a position
 // that it can continue from.
 func TestResume_UnknownPositionIsAGap(t *testing.T) {
+	unless(t, "redis", "IDs of Redis are times: one above all others is of the future, and what is below the first can't be told apart")
 	n := start(t, nil)
 	first := n.publish("topic=a", "1")
 	last := n.publish("topic=a", "2")
@@ -148,7 +149,7 @@ func TestResume_UnknownPositionIsAGap(t *testing.T) {
 		} else {
 			s = n.subscribe("topic=a&since=" + c.requested)
 		}
-		requested, earliest := s.gap.requested(t)
+		requested, earliest := s.toldGap().requested(t)
 		want := strings.ToValidUTF8(c.requested, "\uFFFD")
 		if requested != want[:min(len(want), 64)] || earliest != first {
 			t.Errorf("%q: the gap says requested %q, earliest %q; want %q", c.requested, requested, earliest, first)
@@ -171,6 +172,7 @@ func TestResume_UnknownPositionIsAGap(t *testing.T) {
 
 // What retention removed is told as a gap, and only if the client really missed it.
 func TestResume_RetentionPassed(t *testing.T) {
+	unless(t, "redis", "this node's memory holds more than Redis was told to keep")
 	n := start(t, func(o *server.Options) { o.RetainEvents, o.RingEvents = 10, 4 })
 	zero := n.subscribe("topic=a")
 	zero.Close()
@@ -179,7 +181,7 @@ func TestResume_RetentionPassed(t *testing.T) {
 		ids = append(ids, n.publish("topic=a", fmt.Sprint(i)))
 	}
 	lost := n.subscribe("topic=a", "Last-Event-ID: "+ids[40])
-	if requested, earliest := lost.gap.requested(t); requested != ids[40] || earliest != ids[90] {
+	if requested, earliest := lost.toldGap().requested(t); requested != ids[40] || earliest != ids[90] {
 		t.Errorf("gap from %s to %s, want %s to %s", requested, earliest, ids[40], ids[90])
 	}
 	lost.takes("90", "91", "92", "93", "94", "95", "96", "97", "98", "99")
@@ -194,9 +196,7 @@ func TestResume_RetentionPassed(t *testing.T) {
 		s.Close()
 	}
 	zeroAgain := n.subscribe("topic=a&since=" + zero.at)
-	if zeroAgain.gap == nil {
-		t.Error("all of 90 events were missed, and no gap was told")
-	}
+	zeroAgain.toldGap().requested(t)
 	zeroAgain.Close()
 	lost.Close()
 	n.settles()
@@ -204,12 +204,13 @@ func TestResume_RetentionPassed(t *testing.T) {
 
 // Age removes events too, and a log that runs empty still knows where it is.
 func TestResume_AgePassed(t *testing.T) {
+	unless(t, "redis", "this node's memory holds more than Redis was told to keep")
 	n := start(t, func(o *server.Options) { o.RetainAge = 50 * time.Millisecond })
 	first := n.publish("topic=a", "1")
 	last := n.publish("topic=a", "2")
 	time.Sleep(100 * time.Millisecond)
 	s := n.subscribe("topic=a&since=" + first)
-	if requested, _ := s.gap.requested(t); requested != first || s.gap.id != last {
+	if requested, _ := s.toldGap().requested(t); requested != first || s.gap.id != last {
 		t.Errorf("gap %+v, want one at %s", s.gap, last)
 	}
 	up := n.subscribe("topic=a&since=" + last)

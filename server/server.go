@@ -87,6 +87,7 @@ func (s *Server) setLimits() error {
 	if err != nil {
 		return err
 	}
+	available -= s.storeDescriptors(available)
 	if s.connectionsMax == 0 {
 		s.connectionsMax = available
 	} else if s.connectionsMax > available {
@@ -135,6 +136,9 @@ func (s *Server) build() error {
 		return err
 	}
 	s.hub = newHub(&s.o, s.store, s.group, s.table, s.log, clock)
+	if shared, is := s.store.(replay.Shared); is {
+		shared.Feed(feed{s.hub})
+	}
 	s.edge, err = poller.NewEdge(s.ln, poller.EdgeOptions{
 		Reactors: s.reactors(), HeadTimeout: s.o.HeadTimeout, BodyTimeout: s.o.BodyTimeout,
 		IdleTimeout: s.o.IdleTimeout, WriteTimeout: s.o.WriteTimeout, LingerTimeout: s.o.LingerTimeout, AheadBytesMax: s.inputMax,
@@ -165,14 +169,6 @@ func (s *Server) reactors() int {
 	return s.o.Reactors
 }
 
-func (s *Server) memoryOptions() replay.MemoryOptions {
-	m := replay.MemoryDefaults()
-	m.EventsMax, m.BytesMax, m.AgeMax = s.o.RetainEvents, s.o.RetainBytes, s.o.RetainAge
-	m.TotalBytesMax, m.NamespacesMax = s.o.RetainTotalBytes, s.o.NamespacesMax
-	m.KeysMax, m.KeyWindow = s.o.IdempotencyMax, s.o.IdempotencyWindow
-	return m
-}
-
 func (s *Server) loopOptions(n int, clock func() int64) (loops.Options, error) {
 	wait, err := ringbuf.ParseStrategy(s.o.Wait)
 	if err != nil {
@@ -190,7 +186,7 @@ func (s *Server) loopOptions(n int, clock func() int64) (loops.Options, error) {
 		Loops: n, NewPoller: newPoller, Net: poller.Kernel{},
 		Clock: clock, Random: rand.Uint32, Wait: wait, Log: s.log,
 		RowsMax: s.connectionsMax + shedRowsMax, RingEvents: s.o.RingEvents, MailboxMax: mailboxMax, PinnedMax: s.o.PinnedMax,
-		TurnWritesMax: s.o.TurnWritesMax, ClientBytesMax: s.o.ClientBytesMax, LingerBytesMax: lingerBytesMax,
+		ScansMax: s.o.ScansMax, PagersMax: s.o.PagersMax, TurnWritesMax: s.o.TurnWritesMax, ClientBytesMax: s.o.ClientBytesMax, LingerBytesMax: lingerBytesMax,
 		Heartbeat: s.o.Heartbeat, StallTimeout: s.o.StallTimeout, LingerTimeout: s.o.LingerTimeout,
 		RetryMs: int(s.o.Retry.Milliseconds()), Lag: policy,
 		Lags: s.table.DeliveryLag, Broadcasts: s.table.BroadcastDuration, Turns: s.table.LoopTurn,

@@ -86,6 +86,9 @@ func TestBench_RunsEveryScenario(t *testing.T) {
 			if !known {
 				t.Fatal("give it a line in bench/testdata/tiny.txt")
 			}
+			if name == "nodes" {
+				needRedis(t)
+			}
 			charts := filepath.Join(t.TempDir(), "charts")
 			r := run(t, nil, "", append([]string{"bench", name, "--json", "--quiet", "--plot", charts}, strings.Fields(args)...)...)
 			if r.status != exitDone || r.stderr != "" {
@@ -110,6 +113,37 @@ func TestBench_RunsEveryScenario(t *testing.T) {
 				if _, err := png.Decode(bytes.NewReader(b)); err != nil {
 					t.Errorf("%s: %v", p, err)
 				}
+			}
+		})
+	}
+}
+
+// needRedis sees to it that there is a redis-server, or leaves the test out.
+func needRedis(t *testing.T) {
+	t.Helper()
+	out, err := exec.Command("../../scripts/need", "redis-server").CombinedOutput()
+	switch {
+	case err == nil:
+	case os.Getenv("CI") != "":
+		t.Fatalf("scripts/need redis-server: %v\n%s", err, out)
+	default:
+		t.Skipf("scripts/need redis-server: %v\n%s", err, out)
+	}
+}
+
+// The promise of delivery on each store; more rounds are for those who ask for them.
+func TestBench_ChecksEveryStore(t *testing.T) {
+	for name, flags := range map[string]string{
+		"disk": "--store disk", "redis": "--store redis --nodes 2", "spool": "--store redis --nodes 2 --spool on",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if name != "disk" {
+				needRedis(t)
+			}
+			r := run(t, nil, "", append(strings.Fields("bench check --quiet "+tiny["check"]), strings.Fields(flags)...)...)
+			if r.status != exitDone {
+				t.Errorf("exit status %d\n%s%s", r.status, r.stderr, r.stdout)
 			}
 		})
 	}

@@ -57,7 +57,7 @@ func (s *serveCmd) Run(p *process) error {
 	r := &running{srv: srv, log: log, signals: make(chan os.Signal, 4), served: make(chan error, 1), stop: stop}
 	signal.Notify(r.signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	go func() { r.served <- srv.Serve(ctx) }()
-	r.log.Info("serving", "public", addrText(srv.Addr()), "admin", addrText(srv.AdminAddr()), "store", s.options.Store)
+	r.log.Info("serving", "public", addrText(srv.Addr()), "admin", addrText(srv.AdminAddr()), "store", server.StoreText(s.options.Store))
 	for {
 		select {
 		case err := <-r.served:
