@@ -112,13 +112,14 @@ func (f *fibber) events(w http.ResponseWriter, r *http.Request) {
 		room = 50
 	}
 	queue := make(chan string, room)
-	if !f.victim(n, "deaf") {
+	since := r.Header.Get("Last-Event-ID")
+	if !f.victim(n, "deaf") && (since == "" || !f.victim(n, "numb")) {
 		if f.topics[topic] == nil {
 			f.topics[topic] = make(map[chan string]struct{})
 		}
 		f.topics[topic][queue] = struct{}{}
 	}
-	missed := f.missed(topic, r.Header.Get("Last-Event-ID"), n)
+	missed := f.missed(topic, since, n)
 	last := f.last
 	f.mu.Unlock()
 	defer func() {
@@ -156,7 +157,7 @@ func (f *fibber) missed(topic, since string, n int) string {
 	if _, err := fmt.Sscanf(since, "1-%d", &id); err != nil {
 		return ""
 	}
-	out, some := fmt.Sprintf("id: 1-%d\n\n", id), 0
+	out, some, held := fmt.Sprintf("id: 1-%d\n\n", id), 0, ""
 	for _, e := range f.kept {
 		if e.id <= id || e.topic != topic {
 			continue
@@ -165,7 +166,12 @@ func (f *fibber) missed(topic, since string, n int) string {
 		if some == 1 && f.victim(n, "forget") {
 			continue
 		}
-		out += e.frame
+		if some == 1 && f.victim(n, "swap") {
+			held = e.frame
+			continue
+		}
+		out += e.frame + held
+		held = ""
 		if some == 1 && f.victim(n, "again") {
 			out += e.frame
 		}

@@ -32,7 +32,7 @@ type Options struct {
 	Streams      int           `json:"streams"`                // subscriptions held at once
 	StreamsLow   int           `json:"streamsLow,omitempty"`   // density: the first step
 	Stalled      int           `json:"stalled,omitempty"`      // stall: readers that never read; slow, soak: slow clients
-	Connections  int           `json:"connections,omitempty"`  // handover: in all; batch: at once; connect: that must attach, 0 for all
+	Connections  int           `json:"connections,omitempty"`  // handover: in all; batch: at once; connect: that must attach, 0 for all; check: publishers
 	Events       int           `json:"events,omitempty"`       // published, a phase
 	PayloadBytes int           `json:"payloadBytes,omitempty"` // data of an event
 	Pairs        int           `json:"pairs,omitempty"`        // phases with and without, or here and there
@@ -42,7 +42,17 @@ type Options struct {
 	Rate         float64       `json:"rate,omitempty"`         // a second: connects, events or lines, as the scenario says
 	Topics       int           `json:"topics,omitempty"`       // that the streams share
 	Depth        int           `json:"depth,omitempty"`        // replay: events that a client has missed
-	Lines        int           `json:"lines,omitempty"`        // batch: of one request
+	Lines        int           `json:"lines,omitempty"`        // batch, resume: of one request
+
+	Namespaces    int           `json:"namespaces,omitempty"`      // that events are spread over
+	Rounds        int           `json:"rounds,omitempty"`          // check: of faults
+	RoundDuration time.Duration `json:"roundDurationNs,omitempty"` // check: length of a round, unless a fault takes longer
+	Store         string        `json:"store,omitempty"`           // check, resume: of the nodes: memory, disk, redis or, in check, failover
+	Nodes         int           `json:"nodes,omitempty"`           // check, nodes: servers
+	Fsync         string        `json:"fsync,omitempty"`           // check: policy of the disk store, or of Redis' AOF
+	Spool         string        `json:"spool,omitempty"`           // check: on: nodes keep what Redis can't take
+	// Keep is a directory to write everything to that check noted; empty: none.
+	Keep string `json:"keep,omitempty"`
 
 	// Workers is how many processes hold the streams; 0: this one, or as many as its limit
 	// of open files asks for. The program must call WorkerMain.
@@ -84,6 +94,11 @@ func (o Options) or(d Options) Options {
 	o.Topics = cmp.Or(o.Topics, d.Topics)
 	o.Depth = cmp.Or(o.Depth, d.Depth)
 	o.Lines = cmp.Or(o.Lines, d.Lines)
+	o.Namespaces = cmp.Or(o.Namespaces, d.Namespaces)
+	o.Rounds = cmp.Or(o.Rounds, d.Rounds)
+	o.RoundDuration = cmp.Or(o.RoundDuration, d.RoundDuration)
+	o.Store = cmp.Or(o.Store, d.Store)
+	o.Nodes = cmp.Or(o.Nodes, d.Nodes)
 	o.Sources = cmp.Or(o.Sources, min(max(sourcesDefault, o.Streams/sourceStreams+1), sourcesMax))
 	o.Seed = cmp.Or(o.Seed, seedDefault)
 	o.Settle = cmp.Or(o.Settle, rssSettled)
@@ -130,7 +145,7 @@ func (s Scenario) Run(ctx context.Context, o Options) (Report, error) {
 
 // Scenarios lists all scenarios in the order of the documentation.
 func Scenarios() []Scenario {
-	return []Scenario{density, fanout, device, fair, stall, handover, storm, connect, batch, slow, replay, churn, soak, million}
+	return []Scenario{density, fanout, device, fair, stall, handover, storm, connect, batch, slow, replay, resume, churn, soak, million, nodes, checker}
 }
 
 // Lookup finds a scenario by name.

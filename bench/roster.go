@@ -12,6 +12,8 @@ type roster struct {
 	Topic  string `json:"topic"`            // with a verb for the token, such as %06d, or without
 	Base   uint64 `json:"base,omitempty"`   // the first token
 	Shared uint64 `json:"shared,omitempty"` // the streams share so many topics; 0: one each
+	Seq    uint64 `json:"seq,omitempty"`    // of the last event that every stream has had before
+	LastID string `json:"lastID,omitempty"` // its ID, with which every stream comes; empty: they come live
 }
 
 // token is that of stream i, from 0.
@@ -33,7 +35,7 @@ func (c roster) topic(token uint64) string {
 // subscription is stream i.
 func (c roster) subscription(i int) subscription {
 	token := c.token(i)
-	return subscription{ns: c.NS, topic: c.topic(token), token: token, i: uint64(i)}
+	return subscription{ns: c.NS, topic: c.topic(token), token: token, i: uint64(i), seq: c.Seq, lastID: c.LastID}
 }
 
 // event is the next one of a token.

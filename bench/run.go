@@ -18,7 +18,9 @@ type run struct {
 	w       *swarm
 	targets []target
 	team    *team // nil: no workers
-	report  Report
+	// afterwards are duties of the end, when the servers have stopped.
+	afterwards []func() error
+	report     Report
 
 	phaseTotal, stepped int64 // of the phase; time of the last step that was told
 }
@@ -62,6 +64,7 @@ func (r *run) end(err error) (Report, error) {
 			errs = append(errs, t.stop())
 		}
 	}
+	errs = append(errs, r.tidyUp())
 	r.report.leaveOutUnknown()
 	return r.report, errors.Join(errs...)
 }

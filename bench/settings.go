@@ -39,6 +39,9 @@ const (
 	topicsMax      = 1_000_000
 	linesMax       = 100_000
 	payloadMax     = 1 << 20
+	namespacesMax  = 1 << 10
+	roundsMax      = 1_000_000
+	nodesMax       = 16
 	sourcesMax     = 254
 	workersMax     = 1024
 	rateMax        = 10_000_000
@@ -51,7 +54,7 @@ var settings = []Setting{
 	wholeSetting("stalled", GroupLoad, "Readers that never read.", "Stalled", func(o *Options) *int { return &o.Stalled }, 1, streamsMax),
 	wholeSetting("connections", GroupLoad, "Connections in all; in batch at once; in connect those that must attach.", "Connections",
 		func(o *Options) *int { return &o.Connections }, 1, connectionsMax).usedBy("connect"),
-	wholeSetting("events", GroupLoad, "Events published, a phase.", "Events", func(o *Options) *int { return &o.Events }, 1, eventsMax),
+	wholeSetting("events", GroupLoad, "Events published, a phase; in resume of each topic.", "Events", func(o *Options) *int { return &o.Events }, 1, eventsMax),
 	sizeSetting("payload", GroupLoad, "Data of an event.", "PayloadBytes", func(o *Options) *int { return &o.PayloadBytes }, payloadBytesMin, payloadMax),
 	wholeSetting("pairs", GroupLoad, "Phases with and without, or here and there, in turn.", "Pairs", func(o *Options) *int { return &o.Pairs }, 1, pairsMax),
 	timeSetting("interval", GroupLoad, "Time between publishes, open loop.", "Interval", func(o *Options) *time.Duration { return &o.Interval }, time.Nanosecond),
@@ -59,9 +62,19 @@ var settings = []Setting{
 	choiceSetting("pacing", GroupLoad, "What the next event of a fan-out waits for.", "Pacing", func(o *Options) *string { return &o.Pacing },
 		pacingLockstep, pacingBurst, pacingInterval),
 	rateSetting("rate", GroupLoad, "Connects, events or lines, as the scenario says.", "Rate", func(o *Options) *float64 { return &o.Rate }).usedIf(func(c Scenario) bool { return c.spreads || c.Name == connect.Name }),
-	wholeSetting("topics", GroupLoad, "Topics that the streams share.", "Topics", func(o *Options) *int { return &o.Topics }, 1, topicsMax),
+	topicsSetting("topics", GroupLoad, "Topics that the streams share.", "Topics", func(o *Options) *int { return &o.Topics }, topicsMax),
 	wholeSetting("depth", GroupLoad, "Events that a client has missed.", "Depth", func(o *Options) *int { return &o.Depth }, 1, eventsMax),
 	wholeSetting("lines", GroupLoad, "Lines of one batch.", "Lines", func(o *Options) *int { return &o.Lines }, 1, linesMax),
+	wholeSetting("namespaces", GroupLoad, "Namespaces that the events are spread over.", "Namespaces", func(o *Options) *int { return &o.Namespaces }, 1, namespacesMax),
+	wholeSetting("rounds", GroupLoad, "Rounds of faults.", "Rounds", func(o *Options) *int { return &o.Rounds }, 1, roundsMax),
+	timeSetting("round-duration", GroupLoad, "Length of a round, unless a fault takes longer.", "RoundDuration", func(o *Options) *time.Duration { return &o.RoundDuration }, time.Millisecond),
+	wholeSetting("nodes", GroupLoad, "Servers that share the store.", "Nodes", func(o *Options) *int { return &o.Nodes }, 1, nodesMax),
+	choiceSetting("fsync", GroupLoad, "When the disk store flushes; of Redis its AOF: always, every second, or never.", "Fsync", func(o *Options) *string { return &o.Fsync },
+		fsyncAlways, fsyncInterval, fsyncNever).usedBy("check"),
+	choiceSetting("spool", GroupLoad, "Whether nodes keep on disk what Redis can't take now.", "Spool", func(o *Options) *string { return &o.Spool },
+		spoolOn, spoolOff).usedBy("check"),
+	textSetting("keep", GroupLoad, "Directory to write all logs of the check to.", "Keep", "a path", func(o *Options) *string { return &o.Keep }).usedBy("check"),
+	choiceSetting("store", GroupLoad, "What servers keep events in; failover, in check, is Redis with a replica and Sentinels.", "Store", func(o *Options) *string { return &o.Store }, storeMemory, storeDisk, storeRedis, storeFailover),
 	settleSetting("settle", GroupLoad, "How long memory has to stay the same to count as settled.", "Settle"),
 	wholeSetting("workers", GroupClient, "Processes that hold the streams; by default this one, or as many as its limit of open files asks for.", "Workers",
 		func(o *Options) *int { return &o.Workers }, 1, workersMax).usedIf(func(c Scenario) bool { return c.spreads }),
@@ -164,6 +177,7 @@ func (o Options) Check(c Scenario) error {
 		refuse(s.text(given) != "" && !s.UsedBy(c), "--%s is not for %s, which asks for %s", s.Name, c.Name, strings.Join(c.Asks(), " "))
 	}
 	refuse(c.Defaults.StreamsLow > 0 && o.StreamsLow >= o.Streams, "--streams-low %d: must be less than --streams %d", o.StreamsLow, o.Streams)
+	refuse(o.Topics == topicsOwn && c.Name != resume.Name, "--topics own is for %s alone; accepted: a number", resume.Name)
 	refuse(o.URL != "" && len(o.Server) > 0, "--url %s: a server that runs already and one to start are given; one of them is measured", o.URL)
 	refuse(o.URL == "" && o.PID != 0, "--pid is for the server at --url; one that is started is known")
 	refuse(o.URL == "" && o.Admin != "", "--admin is for the server at --url; the command of one that is started has {admin} in it")
