@@ -29,7 +29,7 @@ serve: build ## build and start the server on 127.0.0.1:8080 (ARGS="--heartbeat 
 	bin/throng serve $(ARGS)
 
 .PHONY: test
-test: check unit race fuzz e2e bench ## everything: check, unit, race, fuzz, e2e and each benchmark once
+test: check unit stores race fuzz e2e bench ## everything: check, unit, stores, race, fuzz, e2e and each benchmark once
 
 .PHONY: check
 check: fmt vet lint tidy house ports ## what needs no run: fmt, vet, lint, tidy, house, ports
@@ -59,12 +59,23 @@ ports: go ## do the client and the wire format build on other systems?
 	GOOS=darwin go vet ./client ./sse
 	GOOS=windows go vet ./client ./sse
 
+# Tests of what runs with Redis start a real one; without it they are left out, but in CI.
+.PHONY: redis
+redis: go
+	@scripts/need redis-server || [ -z "$${CI:-}" ]
+
 .PHONY: unit
-unit: go ## unit tests
+unit: go redis ## unit tests
 	go test -timeout 3m $(UNIT)
 
+.PHONY: stores
+stores: go redis ## the server's tests once more, on the disk store and on Redis
+	THRONG_TEST_STORE=disk go test -timeout 4m ./server
+	@if command -v redis-server >/dev/null; then THRONG_TEST_STORE=redis go test -timeout 4m ./server; \
+	else echo "stores: LEFT OUT for Redis, redis-server is not installed" >&2; fi
+
 .PHONY: race
-race: go ## unit tests under the race detector, with plain writes where the others use io_uring
+race: go redis ## unit tests under the race detector, with plain writes where the others use io_uring
 	@if scripts/need gcc; then THRONG_IO_URING=off CGO_ENABLED=1 go test -race -timeout 6m $(UNIT); \
 	elif [ -n "$${CI:-}" ]; then exit 1; \
 	else echo "race: LEFT OUT, the race detector needs gcc" >&2; fi

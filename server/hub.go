@@ -67,18 +67,23 @@ func (h *hub) acquire(name string, mayWait bool) (*namespace, error) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for {
+	for { // again after each time that mu was not held
 		if n = h.named[name]; n != nil {
 			n.users.Add(1)
 			return n, nil
 		}
-		done, busy := h.busy[name]
-		if !busy {
+		if done, busy := h.busy[name]; busy {
+			h.mu.Unlock()
+			<-done
+			h.mu.Lock()
+			continue
+		}
+		if len(h.named)+len(h.busy) < h.o.NamespacesMax {
 			break
 		}
-		h.mu.Unlock()
-		<-done
-		h.mu.Lock()
+		if !h.evictOldest() {
+			return nil, errTooManyNamespaces
+		}
 	}
 	n, err := h.open(name)
 	if err != nil {
@@ -105,11 +110,9 @@ func (h *hub) unlocked(name string, do func()) {
 	close(done)
 }
 
-// open makes a namespace. The caller holds mu; it is not held all the time.
+// open makes a namespace, for which there is room. The caller holds mu; it is not held all
+// the time.
 func (h *hub) open(name string) (n *namespace, err error) {
-	if len(h.named)+len(h.busy) >= h.o.NamespacesMax && !h.evictOldest() {
-		return nil, errTooManyNamespaces
-	}
 	var log replay.Log
 	h.unlocked(name, func() { log, err = h.store.Open(name) })
 	if errors.Is(err, replay.ErrNamespaces) {
