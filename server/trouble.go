@@ -19,7 +19,7 @@ func storeProblem(err error) *problem {
 	switch away.Reason {
 	case "disk_full", "memory_full", "spool_full":
 		return &storeFull
-	case "answer_lost", "not_replicated":
+	case "answer_lost", "not_replicated", "behind":
 		return &storeSilent
 	}
 	return &storeUnavailable
