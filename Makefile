@@ -90,7 +90,7 @@ e2e: build ## end-to-end tests: the real binary, real sockets
 	go test -count=1 -timeout 4m ./test/...
 
 .PHONY: bench
-bench: go ## every benchmark BENCHTIME (1x); BENCH=Parse BENCHTIME=2s measures one
+bench: go redis ## every benchmark BENCHTIME (1x); BENCH=Parse BENCHTIME=2s measures one
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
 
 .PHONY: benchmarks
@@ -112,7 +112,7 @@ lab: go ## N (100000) real sockets in one process, in a guest that allows it (be
 	@bench/lab/run $(or $(N),100000)
 
 .PHONY: micro
-micro: go ## every timing test five times, kept in bench/record/DATE-micro: 8 minutes at most
+micro: go redis ## every timing test five times, kept in bench/record/DATE-micro: 8 minutes at most
 	go run ./bench/claims --record bench/record/$$(date +%F)-micro scripts/micro
 
 .PHONY: vuln
