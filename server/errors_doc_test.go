@@ -42,7 +42,7 @@ var problemAdvice = map[string]advice{
 	"unsupported_media_type": {"`Content-Encoding` is something other than `identity`", "send the body uncompressed"},
 	"idempotency_key_reused": {"the key came before with other topics, another name or other data", "use a new key for a new event"},
 	"too_many_namespaces":    {"`--namespaces-max` are open, and none has been idle for long", "try again later, or raise the limit"},
-	"store_failed":           {"the log gave an error; `detail` says which", "try again, with the same `Idempotency-Key` to be safe"},
+	"store_failed":           {"the log gave an error; the node's own log says which", "try again, with the same `Idempotency-Key` to be safe"},
 	"store_full":             {"the disk, the spool or Redis' memory is full; `detail` says which", "try again; nothing was stored"},
 	"store_unavailable":      {"the disk can't be written or Redis can't be reached; a stream of a namespace that this node does not follow yet can't begin either", "try again; nothing was stored"},
 	"store_unanswered":       {"Redis did not answer within `--redis-timeout`, the connection broke on the way, or fewer than `--redis-wait` replicas have the event", "the event may have been stored: try again with the same `Idempotency-Key`"},

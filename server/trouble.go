@@ -25,6 +25,16 @@ func storeProblem(err error) *problem {
 	return &storeUnavailable
 }
 
+// storeDetail is what a client may know of a store's failure: not the paths and addresses
+// that the node's log has.
+func storeDetail(err error) string {
+	var away *replay.UnavailableError
+	if errors.As(err, &away) {
+		return fmt.Sprintf("the store takes no events now (%s)", away.Reason)
+	}
+	return "the store failed; the node's log says how"
+}
+
 // unavailable is what a client is told when the node can't do it now.
 func (s *Server) unavailable(err error) *refusal {
 	switch {
@@ -34,7 +44,7 @@ func (s *Server) unavailable(err error) *refusal {
 		return overloaded.because(err.Error())
 	}
 	s.hub.trouble.note(err)
-	return storeProblem(err).because(err.Error())
+	return storeProblem(err).because(storeDetail(err))
 }
 
 // recordRefusal is what the publisher of one event of a batch is told.
@@ -43,7 +53,7 @@ func (s *Server) recordRefusal(err error) *refusal {
 		return keyReused.because("this Idempotency-Key came before with other topics, another name or other data")
 	}
 	s.hub.trouble.note(err)
-	return storeProblem(err).because(err.Error())
+	return storeProblem(err).because(storeDetail(err))
 }
 
 // trouble tells the log about failures of the store: the first at once, then at most one
