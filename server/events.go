@@ -2,9 +2,11 @@ package server
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 
 	"throng/httpparse"
+	"throng/replay"
 	"throng/server/loops"
 	"throng/sse"
 	"throng/topics"
@@ -28,7 +30,7 @@ func (s *session) events() bool {
 		return false
 	}
 	if err != nil {
-		s.problem(s.srv.unavailable(err))
+		s.sendAway(err)
 		return true
 	}
 	a.NS, a.Floor = ns.Namespace, ns.following.floor()
@@ -41,7 +43,7 @@ func (s *session) events() bool {
 		} else if !srv.group.TryAttach(fd, a) {
 			return false
 		}
-		ns.release()
+		ns.handedOver()
 		return true
 	})
 	if err != nil {
@@ -49,6 +51,16 @@ func (s *session) events() bool {
 		srv.table.Shed[shedDescriptors].Inc()
 	}
 	return true
+}
+
+// sendAway refuses a stream for which the store is needed. An EventSource comes back.
+func (s *session) sendAway(err error) {
+	refused := s.srv.unavailable(err)
+	if wantsStream(&s.x.req) && errors.Is(err, replay.ErrUnavailable) {
+		s.comeBack()
+		return
+	}
+	s.problem(refused)
 }
 
 // wantsStream tells an EventSource, which says what it accepts, from other clients.
@@ -59,7 +71,8 @@ func wantsStream(q *httpparse.Request) bool {
 
 // comeBack sends an EventSource away so that it returns. By the WHATWG text (section
 // 9.2.3) any status but 200 makes it give up for good, so a stream that was closed early
-// in a drain and met the same node again would be lost: it gets a stream that ends at
+// in a drain and met the same node again, or one that comes while Redis is away, would be
+// lost: it gets a stream that ends at
 // once, with its reconnection time and no ID, so that it keeps the one it has.
 func (s *session) comeBack() {
 	ms := int(s.srv.o.Retry.Milliseconds())

@@ -48,6 +48,12 @@ func (h *hub) follow(name string, mayWait bool) (*namespace, error) {
 	return n, nil
 }
 
+// handedOver is release for a stream that a loop will have as a row in a moment.
+func (n *namespace) handedOver() {
+	n.following.seen.Store(n.hub.clock())
+	n.release()
+}
+
 func (n *namespace) follow() error {
 	f := &n.following
 	f.mu.Lock()
@@ -84,13 +90,14 @@ func (h *hub) unfollow() {
 	}
 }
 
+// unwatched: no stream is here, none is on its way, and none was for the linger.
 func (n *namespace) unwatched() bool {
-	return n.Streams() == 0 && n.hub.clock()-n.following.seen.Load() > int64(n.hub.o.TailLinger)
+	return n.users.Load() == 0 && n.Streams() == 0 && n.hub.clock()-n.following.seen.Load() > int64(n.hub.o.TailLinger)
 }
 
 // unfollow ends a tail unless a stream has come: who asks for one sets seen and looks at
 // following.at then; this does it the other way round, so that one of the two sees the
-// other. A stream that is on its way to a loop was asked for within the linger.
+// other. A stream that has been handed over and is no row yet was so within the linger.
 func (n *namespace) unfollow() {
 	f := &n.following
 	f.mu.Lock()

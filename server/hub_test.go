@@ -49,3 +49,30 @@ func TestHub_OneNamespaceOfAName(t *testing.T) {
 		}
 	}
 }
+
+// A tail does not end while a request holds its namespace: it may be a stream on its way.
+func TestHub_TailStaysForWhoIsOnTheWay(t *testing.T) {
+	o := Defaults()
+	o.Listen, o.Admin, o.TailLinger = "127.0.0.1:0", "", time.Second
+	s, err := New(o, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	n, err := s.hub.acquire("a", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.following.seen.Store(-int64(time.Hour))
+	if n.unwatched() {
+		t.Error("it may be unfollowed while a request holds it")
+	}
+	n.handedOver()
+	if n.unwatched() {
+		t.Error("it may be unfollowed at the moment of the hand-over")
+	}
+	n.following.seen.Store(-int64(time.Hour))
+	if !n.unwatched() {
+		t.Error("it may not be unfollowed though nobody wants it")
+	}
+}

@@ -242,7 +242,6 @@ func (n *namespace) append(batch []replay.Record) error {
 func (n *namespace) store(batch []replay.Record) (rest []loops.Entry, err error) {
 	begun := n.hub.clock()
 	if err := n.Log.Append(context.Background(), batch); err != nil {
-		n.hub.trouble.note(err)
 		return nil, err
 	}
 	now := n.hub.clock()

@@ -104,6 +104,14 @@ func TestShared_RedisGoesAndComesBack(t *testing.T) {
 	if a := w.answer("GET"); a.StatusCode != 503 || !strings.Contains(a.body, "store_unavailable") {
 		t.Errorf("ready: %d %s", a.StatusCode, a.body)
 	}
+	w.send(get("/events?topic=a&ns=new"))
+	w.answer("GET").refused(t, 503, "store_unavailable")
+	w.send(get("/events?topic=a&ns=new", "Accept: text/event-stream")) // an EventSource would give up for good
+	if a := w.answer("GET"); a.StatusCode != 200 || !strings.HasPrefix(a.body, "retry: ") || strings.Contains(a.body, "id:") {
+		t.Errorf("an EventSource got %d %q", a.StatusCode, a.body)
+	}
+	w.Close()
+	w = n.dial()
 	if err := r.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -57,32 +57,39 @@ func (s *Server) recordRefusal(err error) *refusal {
 }
 
 // trouble tells the log about failures of the store: the first at once, then at most one
-// line a minute, however many publishes met it, and when it is over. Any goroutine may
-// use it.
+// line a minute, however many requests met it, and when it is over. Any goroutine may use
+// it.
 type trouble struct {
 	log *slog.Logger
 
-	mu    sync.Mutex
-	since time.Time // the first failure; zero: the store is well
-	told  time.Time
-	count int
+	mu     sync.Mutex
+	since  time.Time // the first failure; zero: the store is well
+	latest time.Time // the last one
+	told   time.Time
+	count  int
 }
 
-// troubleEvery is how often a store that goes on failing is told of.
-const troubleEvery = time.Minute
+const (
+	// troubleEvery is how often a store that goes on failing is told of.
+	troubleEvery = time.Minute
+	// troubleOver is for how long nothing must have failed until it counts as over: some
+	// failures are those of one request, and the store is well besides.
+	troubleOver = 5 * time.Second
+)
 
-// note takes a failure.
+// note takes a failure that a client is told of.
 func (t *trouble) note(err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.count++
 	now := time.Now()
+	t.latest = now
 	if t.since.IsZero() {
 		t.since = now
 	}
 	if now.Sub(t.told) >= troubleEvery {
 		t.told = now
-		t.log.Error("the store does not take events", "refused", t.count, "error", err)
+		t.log.Error("the store failed requests", "requests", t.count, "error", err)
 	}
 }
 
@@ -90,9 +97,9 @@ func (t *trouble) note(err error) {
 func (t *trouble) look(health error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if health != nil || t.since.IsZero() || time.Since(t.since) < time.Second {
+	if health != nil || t.since.IsZero() || time.Since(t.latest) < troubleOver {
 		return
 	}
-	t.log.Info("the store takes events again", "after", time.Since(t.since).Round(time.Millisecond), "refused", t.count)
-	t.since, t.told, t.count = time.Time{}, time.Time{}, 0
+	t.log.Info("the store is well again", "after", t.latest.Sub(t.since).Round(time.Millisecond), "failed_requests", t.count)
+	t.since, t.count = time.Time{}, 0
 }

@@ -48,14 +48,15 @@ func (s *serveCmd) Run(p *process) error {
 	level := new(slog.LevelVar)
 	log := s.logger(p.stderr, level)
 	raiseDescriptors(log)
+	signals := make(chan os.Signal, 4) // one that comes while the store is opened is not lost
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	srv, err := server.New(*s.options, log)
 	if err != nil {
 		return err
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	r := &running{srv: srv, log: log, signals: make(chan os.Signal, 4), served: make(chan error, 1), stop: stop}
-	signal.Notify(r.signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	r := &running{srv: srv, log: log, signals: signals, served: make(chan error, 1), stop: stop}
 	go func() { r.served <- srv.Serve(ctx) }()
 	r.log.Info("serving", "public", addrText(srv.Addr()), "admin", addrText(srv.AdminAddr()), "store", server.StoreText(s.options.Store))
 	for {

@@ -162,6 +162,9 @@ func (l *Loop) answered(st *nsState, p *page) int {
 				a.await(s.last)
 			}
 		case s.sure || s.last.Less(p.after):
+		case gone != nil && used > quantum: // the answer holds for the others in the next round
+			a.asked = p
+			return used
 		case gone != nil:
 			l.turnBack(slot, gone.Earliest)
 			used++

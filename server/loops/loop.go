@@ -226,7 +226,7 @@ func (l *Loop) patience(busy bool) int {
 		return 1
 	}
 	wait := -1
-	l.timeless = l.table.count == 0
+	l.timeless = l.table.count == 0 && len(l.nears) == 0
 	if !l.timeless {
 		untilTick := int64(tickLength) - (l.o.Clock()-l.start)%int64(tickLength)
 		wait = int(untilTick/1e6) + 1

@@ -141,7 +141,7 @@ func (l *Loop) readNear(st *nsState, last, upTo sse.ID) bool {
 	switch {
 	case near.room(last):
 		near.extend(last, page)
-	case before && page[n-1].ID == near.from && len(near.events)+n <= nearEvents:
+	case before && page[n-1].ID == near.from && len(near.events)+n <= nearEvents && near.bytes <= nearBytes:
 		near.precede(last, page)
 	case near.mayBegin(l.tick):
 		near.anew++
