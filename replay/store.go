@@ -16,7 +16,8 @@ type Store interface {
 	// Evict lets go of a namespace that nobody uses: memory, descriptors and known keys. A
 	// store without a disk loses its events, and readers that come back are told so; its
 	// IDs are never reset. The evicted Log refuses Append with ErrClosed and its readers
-	// find nothing more. Evicting a namespace that is not open does nothing.
+	// find nothing more, also when an error is answered. Evicting a namespace that is not open
+	// does nothing.
 	Evict(ns string) error
 
 	// Sweep enforces age limits of events and keys as of now; without it age is enforced

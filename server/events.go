@@ -47,7 +47,7 @@ func (s *session) events() bool {
 		return true
 	})
 	if err != nil {
-		ns.release()
+		ns.handedOver()
 		srv.table.Shed[shedDescriptors].Inc()
 	}
 	return true

@@ -14,6 +14,7 @@ import (
 type following struct {
 	mu   sync.Mutex // held while that changes
 	at   atomic.Pointer[sse.ID]
+	want atomic.Int64 // requests for streams that hold the namespace
 	seen atomic.Int64 // when a stream was last asked for, or seen, by the hub's clock, ns
 }
 
@@ -30,27 +31,29 @@ func (f *following) floor() sse.ID {
 // events come in here.
 func (h *hub) follow(name string, mayWait bool) (*namespace, error) {
 	n, err := h.acquire(name, mayWait)
-	if err != nil || n.tail == nil {
-		return n, err
+	if err != nil {
+		return nil, err
 	}
-	n.following.seen.Store(h.clock())
-	if n.following.at.Load() != nil {
+	n.following.want.Add(1)
+	switch {
+	case n.tail == nil || n.following.at.Load() != nil:
 		return n, nil
+	case !mayWait:
+		err = errWouldWait
+	default:
+		err = n.follow()
 	}
-	if !mayWait {
-		n.release()
-		return nil, errWouldWait
-	}
-	if err := n.follow(); err != nil {
-		n.release()
+	if err != nil {
+		n.handedOver()
 		return nil, err
 	}
 	return n, nil
 }
 
-// handedOver is release for a stream that a loop will have as a row in a moment.
+// handedOver is release for who called follow: the stream is a row in a moment, or is none.
 func (n *namespace) handedOver() {
 	n.following.seen.Store(n.hub.clock())
+	n.following.want.Add(-1)
 	n.release()
 }
 
@@ -92,10 +95,10 @@ func (h *hub) unfollow() {
 
 // unwatched: no stream is here, none is on its way, and none was for the linger.
 func (n *namespace) unwatched() bool {
-	return n.users.Load() == 0 && n.Streams() == 0 && n.hub.clock()-n.following.seen.Load() > int64(n.hub.o.TailLinger)
+	return n.following.want.Load() == 0 && n.Streams() == 0 && n.hub.clock()-n.following.seen.Load() > int64(n.hub.o.TailLinger)
 }
 
-// unfollow ends a tail unless a stream has come: who asks for one sets seen and looks at
+// unfollow ends a tail unless a stream has come: who asks for one is counted and looks at
 // following.at then; this does it the other way round, so that one of the two sees the
 // other. A stream that has been handed over and is no row yet was so within the linger.
 func (n *namespace) unfollow() {

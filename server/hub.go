@@ -165,12 +165,12 @@ func (h *hub) evictOldest() bool {
 	delete(h.named, oldest.Name)
 	var err error
 	h.unlocked(oldest.Name, func() { err = h.store.Evict(oldest.Name) })
-	if err != nil {
-		h.named[oldest.Name] = oldest
-		h.log.Error("an idle namespace could not be evicted", "namespace", oldest.Name, "error", err)
-		return false
+	if err != nil { // its log is closed all the same
+		h.log.Error("an idle namespace was not evicted in good order", "namespace", oldest.Name, "error", err)
 	}
-	h.free = append(h.free, oldest.Index)
+	if oldest.Unread() == 0 { // else something of it came late, and another one must not get its place
+		h.free = append(h.free, oldest.Index)
+	}
 	return true
 }
 

@@ -59,7 +59,7 @@ func TestHub_TailStaysForWhoIsOnTheWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	n, err := s.hub.acquire("a", true)
+	n, err := s.hub.follow("a", true)
 	if err != nil {
 		t.Fatal(err)
 	}

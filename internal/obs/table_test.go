@@ -259,8 +259,8 @@ func TestFamilies_NamesKeepTheConvention(t *testing.T) {
 			t.Errorf("%s is a %s", f.Name, f.Type)
 		case f.Type == typeHistogram && !strings.HasSuffix(f.Name, "_seconds"):
 			t.Errorf("%s: histograms count seconds", f.Name)
-		case f.Type == typeGauge && !regexp.MustCompile(`(s|_ratio)$`).MatchString(f.Name):
-			t.Errorf("%s: a gauge is a ratio, or ends with what it counts", f.Name)
+		case f.Type == typeGauge && !regexp.MustCompile(`(s|_ratio|_up)$`).MatchString(f.Name):
+			t.Errorf("%s: a gauge is a ratio, says what is up, or ends with what it counts", f.Name)
 		case !slices.Contains(labels, f.Label):
 			t.Errorf("%s: label %s is not in the list", f.Name, f.Label)
 		case !strings.HasSuffix(f.Help, ".") || strings.ContainsAny(f.Help, "\\\n"):
