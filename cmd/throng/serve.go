@@ -102,7 +102,7 @@ wait:
 	}
 	r.stop()
 	closed := r.srv.Close()
-	if served := <-r.served; served != nil && !errors.Is(served, context.Canceled) {
+	if served := <-r.served; served != nil && !errors.Is(served, context.Canceled) && !errors.Is(served, server.ErrClosed) { // closed before it had begun
 		err = errors.Join(err, served)
 	}
 	if err = errors.Join(err, closed); err != nil {
