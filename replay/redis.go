@@ -26,7 +26,7 @@ type RedisOptions struct {
 	NamespacesMax int           // namespaces open at once on this node
 
 	Timeout  time.Duration // longest wait for an answer of Redis
-	Replicas int           // replicas that must have a batch before it is acknowledged (WAIT); 0: none. With fewer, the master keeps it and readers get it, but its records answer not_replicated
+	Replicas int           // replicas that must have a batch before it is acknowledged (WAIT); 0: none. With fewer, the master keeps it and readers get it, but its records answer not_replicated; the next ones are not sent until replicas are back (no_replicas)
 
 	RecentEventsMax     int   // newest events kept in memory here, a followed namespace
 	RecentBytesMax      int64 // the same in bytes (sse.Event.Size)
@@ -61,8 +61,8 @@ func RedisDefaults() RedisOptions {
 // event of a namespace that never had one is 0-1. Idempotency keys are in throng:{NS}:keys
 // and throng:{NS}:keyorder, which expire by themselves.
 //
-// There are two connections to each master, one for commands and one for the tail, and one
-// more to a Sentinel or a node of the Cluster. A user of Redis needs these rights:
+// There are two connections to each master, one for commands and one for the tail, with
+// Replicas up to 32 more, and one to each Sentinel or to a node of the Cluster. A user of Redis needs these rights:
 //
 //	~throng:* +xadd +xrange +xread +xtrim +xdel +xinfo|stream +eval +evalsha +hget +hset +hdel
 //	+rpush +lpop +lindex +pexpire +time +ping +client|id +client|unblock +client|tracking
@@ -74,7 +74,9 @@ type Redis struct {
 	opts   RedisOptions
 	target redisTarget
 	recent *recentPool
-	feed   Feed // set by Feed, before any Follow
+
+	sentinels []*sentinel // where they tell who is the master
+	feed      Feed        // set by Feed, before any Follow
 
 	ctx    context.Context // done when the store is closed
 	cancel context.CancelFunc
@@ -133,6 +135,11 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 	}
 	s := &Redis{opts: o, target: target, kick: make(chan struct{}, 1), logs: make(map[string]*redisLog)}
 	s.recent = newRecentPool(recentLimits{eventsMax: o.RecentEventsMax, bytesMax: o.RecentBytesMax}, o.RecentTotalBytesMax)
+	if target.mode == redisSentinel {
+		for _, addr := range target.addrs {
+			s.sentinels = append(s.sentinels, &sentinel{s: s, addr: addr})
+		}
+	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.connect()
 	return s, nil
@@ -229,5 +236,8 @@ func (s *Redis) Close() error {
 		h.retire()
 	}
 	s.work.Wait()
+	for _, x := range s.sentinels {
+		x.close()
+	}
 	return nil
 }

@@ -2,7 +2,6 @@ package replay
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 
 	"github.com/redis/rueidis"
@@ -18,7 +17,8 @@ const (
 )
 
 // Append implements Log: one pipeline for up to 256 records or 1 MiB. A record that fails alone has
-// its Err, also when the answer was lost; all others are as Redis says.
+// its Err, also when the answer was lost; all others are as Redis says. Behind a pipeline of
+// which nothing was taken nothing is sent: it would come before what is tried again.
 func (l *redisLog) Append(ctx context.Context, batch []Record) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -26,7 +26,9 @@ func (l *redisLog) Append(ctx context.Context, batch []Record) error {
 	if l.closed.Load() {
 		return ErrClosed
 	}
-	done := len(batch) == 0
+	for i := range batch {
+		batch[i].Duplicate, batch[i].Err, batch[i].Spooled = false, nil, 0
+	}
 	for rest := batch; len(rest) > 0; {
 		n, bytes := 0, 0
 		for n < min(len(rest), redisBatchMax) && (n == 0 || bytes+len(rest[n].Event.Data) <= redisBatchBytesMax) {
@@ -34,33 +36,48 @@ func (l *redisLog) Append(ctx context.Context, batch []Record) error {
 			n++
 		}
 		l.appendPage(ctx, rest[:n])
-		rest = rest[n:]
-	}
-	var first error
-	for i := range batch {
-		if _, away := batch[i].Err.(*UnavailableError); !away {
-			done = true
-		} else if first == nil {
-			first = batch[i].Err
+		err := allAway(rest[:n])
+		if rest = rest[n:]; err != nil {
+			setErr(rest, unsent(err))
+			break
 		}
 	}
-	if !done {
-		return first
+	return allAway(batch)
+}
+
+// allAway is the first error of records of which none was taken, or refused for good.
+func allAway(batch []Record) error {
+	for i := range batch {
+		if _, away := batch[i].Err.(*UnavailableError); !away {
+			return nil
+		}
 	}
-	return nil
+	if len(batch) == 0 {
+		return nil
+	}
+	return batch[0].Err
+}
+
+// unsent is the error of records that were not sent because those before them failed.
+func unsent(err error) error {
+	if surelyNotStored(err) {
+		return err
+	}
+	return &UnavailableError{Reason: reasonUnreachable, Err: err}
 }
 
 // appendPage sends a page of records and gives each its ID or its Err.
 func (l *redisLog) appendPage(ctx context.Context, page []Record) {
-	for i := range page {
-		page[i].Duplicate, page[i].Err, page[i].Spooled = false, nil, 0
-	}
 	h, err := l.master()
 	if err != nil {
 		setErr(page, err)
 		return
 	}
-	known := l.Last()
+	if fault := h.unreplicated(); fault != nil {
+		setErr(page, fault)
+		return
+	}
+	_, known := l.claims()
 	redirects := l.send(ctx, h, page, all(len(page)), "")
 	if len(redirects) > 0 {
 		l.redirect(ctx, page, redirects)
@@ -121,9 +138,6 @@ func all(n int) []int {
 	return list
 }
 
-// errReplicas: WAIT counted too few.
-var errReplicas = errors.New("fewer replicas than wanted have it")
-
 // A redirect is a record that another node of the Cluster has to take; it was not stored.
 type redirect struct {
 	index int
@@ -144,17 +158,17 @@ func (l *redisLog) send(ctx context.Context, h *redisShard, page []Record, index
 			cmds = append(cmds, l.addCmd(h, r.Event))
 		} else {
 			// The first one carries the script, so that Redis can't lack it for those behind:
-			// a record that had to be sent again would come after later ones.
-			cmds = append(cmds, l.keyedCmd(h, r, !scripted))
-			scripted, keyed = true, true
+			// a record that had to be sent again would come after later ones. Alone it may.
+			cmds = append(cmds, l.keyedCmd(h, r, !keyed && (!scripted || len(indexes) > 1)))
+			keyed = true
 		}
 	}
-	replicas := h.s.opts.Replicas
+	ask, replicas := h.do, h.s.opts.Replicas
 	if replicas > 0 {
-		wait := h.s.opts.Timeout * 3 / 4 // the answer has to be here within Timeout
-		cmds = append(cmds, h.client.B().Arbitrary("WAIT", itoa(replicas), itoa(wait.Milliseconds())).Build())
+		ask = h.doAlone
+		cmds = append(cmds, h.waitCmd())
 	}
-	results, err := h.do(ctx, cmds...)
+	results, err := ask(ctx, cmds...)
 	if err != nil {
 		for _, i := range indexes {
 			page[i].Err = err
@@ -176,7 +190,7 @@ func (l *redisLog) send(ctx context.Context, h *redisShard, page []Record, index
 		}
 	}
 	if replicas > 0 {
-		l.settleWait(page, indexes, results[len(results)-1], replicas)
+		l.settleWait(h, page, indexes, results[len(results)-1])
 	}
 	return redirects
 }
@@ -254,45 +268,4 @@ func (l *redisLog) redirect(ctx context.Context, page []Record, redirects []redi
 		asking = "ASKING"
 	}
 	l.send(ctx, h, page, indexes, asking) // who redirects again leaves its Err
-}
-
-// settleWait refuses to acknowledge what too few replicas have: the master has it and
-// readers will get it, but it may be lost with the master.
-func (l *redisLog) settleWait(page []Record, indexes []int, result rueidis.RedisResult, replicas int) {
-	n, err := result.AsInt64()
-	if err == nil && n >= int64(replicas) {
-		return
-	}
-	if err == nil {
-		err = errReplicas
-	}
-	for _, i := range indexes {
-		if page[i].Err == nil {
-			page[i].Err = &UnavailableError{Reason: reasonNotReplicated, Err: err}
-		}
-	}
-}
-
-// addCmd is the XADD of a record without a key.
-func (l *redisLog) addCmd(h *redisShard, e *sse.Event) rueidis.Completed {
-	args := make([]string, 0, 4+2*len(e.Topics)+4)
-	if max := l.s.opts.EventsMax; max > 0 {
-		args = append(args, "MAXLEN", "~", itoa(max))
-	}
-	args = appendFields(append(args, "*"), e)
-	return h.client.B().Arbitrary("XADD").Keys(l.key).Args(args...).Build()
-}
-
-// keyedCmd runs the script for a record with a key.
-func (l *redisLog) keyedCmd(h *redisShard, r *Record, whole bool) rueidis.Completed {
-	hash := sha256.Sum256([]byte(r.Key))
-	o := &l.s.opts
-	args := make([]string, 0, 5+2*len(r.Event.Topics)+4)
-	args = append(args, string(hash[:len(keyHash{})]), string(r.Sum[:]), itoa(o.KeyWindow.Milliseconds()), itoa(o.KeysMax), itoa(o.EventsMax))
-	args = appendFields(args, r.Event)
-	name, script := "EVALSHA", keyedScriptSHA
-	if whole {
-		name, script = "EVAL", keyedScript
-	}
-	return h.client.B().Arbitrary(name, script, "3").Keys(l.key, l.known, l.order).Args(args...).Build()
 }

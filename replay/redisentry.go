@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"crypto/sha256"
 	"errors"
 
 	"github.com/redis/rueidis"
@@ -98,4 +99,28 @@ func appendFields(args []string, e *sse.Event) []string {
 		args = append(args, fieldName, e.Name)
 	}
 	return append(args, fieldData, string(e.Data))
+}
+
+// addCmd is the XADD of a record without a key.
+func (l *redisLog) addCmd(h *redisShard, e *sse.Event) rueidis.Completed {
+	args := make([]string, 0, 4+2*len(e.Topics)+4)
+	if max := l.s.opts.EventsMax; max > 0 {
+		args = append(args, "MAXLEN", "~", itoa(max))
+	}
+	args = appendFields(append(args, "*"), e)
+	return h.client.B().Arbitrary("XADD").Keys(l.key).Args(args...).Build()
+}
+
+// keyedCmd runs the script for a record with a key.
+func (l *redisLog) keyedCmd(h *redisShard, r *Record, whole bool) rueidis.Completed {
+	hash := sha256.Sum256([]byte(r.Key))
+	o := &l.s.opts
+	args := make([]string, 0, 5+2*len(r.Event.Topics)+4)
+	args = append(args, string(hash[:len(keyHash{})]), string(r.Sum[:]), itoa(o.KeyWindow.Milliseconds()), itoa(o.KeysMax), itoa(o.EventsMax))
+	args = appendFields(args, r.Event)
+	name, script := "EVALSHA", keyedScriptSHA
+	if whole {
+		name, script = "EVAL", keyedScript
+	}
+	return h.client.B().Arbitrary(name, script, "3").Keys(l.key, l.known, l.order).Args(args...).Build()
 }

@@ -19,18 +19,19 @@ var redisReasons = []struct{ prefix, reason string }{
 	{"MOVED", "cluster_down"},
 	{"ASK", "cluster_down"},
 	{"TRYAGAIN", "cluster_down"},
-	{"NOREPLICAS", "not_replicated"},
+	{"NOREPLICAS", reasonNoReplicas},
 	{"NOAUTH", "forbidden"},
 	{"NOPERM", "forbidden"},
 	{"WRONGPASS", "forbidden"},
 	{"BUSY", "busy"},
 }
 
-// Reasons that no refusal of Redis gives.
+// Reasons that are not, or not only, refusals of Redis.
 const (
 	reasonUnreachable   = "unreachable"    // surely not stored: nothing was sent
 	reasonAnswerLost    = "answer_lost"    // perhaps stored: the answer did not come
 	reasonNotReplicated = "not_replicated" // stored by the master, but not by as many replicas as wanted
+	reasonNoReplicas    = "no_replicas"    // surely not stored: too few replicas are there
 	reasonBehind        = "behind"         // stored, but below IDs that were given before: readers do not get it
 	reasonRefused       = "refused"        // Redis said no in words that are not in the table
 )
@@ -66,12 +67,12 @@ func redisFault(err error) *UnavailableError {
 
 // isAway tells whether a failure means that asking again is in vain until Redis is seen to
 // be back. A refusal comes at once and costs nobody's time, but for those of a server that
-// serves nobody yet, or not us.
+// serves nobody yet, or not us; too few replicas are no matter of the master's.
 func (e *UnavailableError) isAway() bool {
 	if _, refused := rueidis.IsRedisErr(e.Err); refused {
 		return e.Reason == "loading" || e.Reason == "forbidden"
 	}
-	return true
+	return e.Reason != reasonNotReplicated && e.Reason != reasonNoReplicas
 }
 
 // isCallers tells whether a failure is the caller's impatience and says nothing of Redis.

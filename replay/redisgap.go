@@ -71,8 +71,8 @@ func (t *redisTail) check(x *tailed, c claim, results []rueidis.RedisResult) err
 		t.setBad(x, err)
 		return nil
 	}
-	if err := t.settle(x.log, c, len(found) > 0, len(acked) > 0, info); err != nil {
-		return err
+	if looked, err := t.settle(x.log, c, len(found) > 0, len(acked) > 0, info); err != nil || !looked {
+		return err // when not: once more, before the next read
 	}
 	t.mu.Lock()
 	x.unchecked = false
@@ -81,38 +81,41 @@ func (t *redisTail) check(x *tailed, c claim, results []rueidis.RedisResult) err
 }
 
 // settle compares what Redis has with what was delivered, and tells a gap where the one is
-// not what the other became.
-func (t *redisTail) settle(l *redisLog, c claim, found, ackedFound bool, info streamInfo) error {
+// not what the other became. looked is false when the position has moved on meanwhile, by the
+// tail of the master that the namespace came from.
+func (t *redisTail) settle(l *redisLog, c claim, found, ackedFound bool, info streamInfo) (looked bool, _ error) {
 	at := c.at
 	l.delivering.Lock()
 	defer l.delivering.Unlock()
 	if !l.followed.Load() || l.Last() != at {
-		return nil // not ours any more
+		return !l.followed.Load(), nil
 	}
 	switch {
 	case info.last.Less(c.acked), l.entry && !found && info.forgot(at), at.Less(c.acked) && !ackedFound && info.forgot(c.acked):
 		// Writes were lost. IDs must not go back below what was given.
 		if err := t.h.raise(t.h.ctx, l.key, c.acked); err != nil {
-			return err
+			return false, err
+		}
+		info, err := t.h.info(t.h.ctx, l.key)
+		if err != nil {
+			return false, err
 		}
 		l.mu.Lock()
 		l.acked = sse.ID{} // told once
 		l.mu.Unlock()
-		l.added, l.entry = -1, false
-		l.tellGap(at, at, info)
-		return nil
+		l.goOn(at, at, info)
+		return true, nil
 	case !info.first.IsZero() && at.Less(info.first) && l.added >= 0 && info.added-l.added == info.length:
-		return nil // all that was added since is held
+		return true, nil // all that was added since is held
 	}
 	if info.gone(at) != nil {
-		l.entry, l.added = false, -1
-		l.tellGap(at, maxID(at, info.floor()), info) // what is held from there on is still to be delivered
-		return nil
+		l.goOn(at, maxID(at, info.floor()), info) // what is held from there on is still to be delivered
+		return true, nil
 	}
 	if info.last == at {
 		l.added = info.added
 	}
-	return nil
+	return true, nil
 }
 
 // forgot tells whether an entry that was there, and is not, can't simply have been trimmed:
@@ -120,6 +123,18 @@ func (t *redisTail) settle(l *redisLog, c claim, found, ackedFound bool, info st
 // another node. In doubt it was forgotten.
 func (i *streamInfo) forgot(id sse.ID) bool {
 	return !i.deleted.Less(id) || !i.first.IsZero() && !id.Less(i.first)
+}
+
+// goOn tells a gap after which the tail reads on from a position in the stream as it is.
+func (l *redisLog) goOn(requested, at sse.ID, info streamInfo) {
+	l.entry, l.added = false, -1
+	switch {
+	case at == info.last:
+		l.added = info.added
+	case info.first.IsZero() || at.Less(info.first):
+		l.added = info.added - info.length // all that is held is yet to be read
+	}
+	l.tellGap(requested, at, info)
 }
 
 // tellGap tells all streams of a namespace that what followed a position is not all here,

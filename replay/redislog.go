@@ -27,6 +27,8 @@ type redisLog struct {
 	recent *recent                    // the newest events, while it is followed
 	shard  atomic.Pointer[redisShard] // who has the slot; nil: not known
 
+	entryBytes atomic.Int32 // size of the entries that After read of late, for the next page
+
 	following chan struct{} // held by one Follow, Unfollow or close at a time
 	closed    atomic.Bool
 
@@ -51,6 +53,7 @@ func newRedisLog(s *Redis, ns string) *redisLog {
 	l.following = make(chan struct{}, 1)
 	l.recent = s.recent.open(redisStart)
 	l.first = redisStart
+	l.entryBytes.Store(redisEntryBytes)
 	l.setLast(redisStart)
 	return l
 }
@@ -76,13 +79,21 @@ func (l *redisLog) setLast(id sse.ID) {
 	l.last, l.lastText = id, id.String()
 }
 
-// raiseLast moves the position if it is not there yet, of a Log without a tail.
+// begin makes a Log followed from a position on: from now on only the tail moves it, since
+// what an Append learns of in between would be left out.
+func (l *redisLog) begin(at sse.ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last, l.lastText = at, at.String()
+	l.followed.Store(true)
+}
+
+// raiseLast moves the position if it is not there yet, of a Log without a tail. The lock is
+// held.
 func (l *redisLog) raiseLast(id sse.ID) {
 	if l.followed.Load() {
 		return // what the tail has read is what this node knows
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	if l.last.Less(id) {
 		l.last, l.lastText = id, id.String()
 	}
@@ -91,8 +102,8 @@ func (l *redisLog) raiseLast(id sse.ID) {
 // ack notes the highest ID that Append was given.
 func (l *redisLog) ack(id sse.ID) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.acked = maxID(l.acked, id)
-	l.mu.Unlock()
 	l.raiseLast(id)
 }
 
@@ -105,9 +116,9 @@ func (l *redisLog) claims() (last, acked sse.ID) {
 
 // learn takes over what Redis told of the stream.
 func (l *redisLog) learn(info streamInfo) {
-	l.raiseLast(info.last)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.raiseLast(info.last)
 	l.first = info.floor()
 	if l.last.Less(l.first) {
 		l.first = l.last // Redis is ahead of the tail, and has let go of all that the tail knows
@@ -168,7 +179,7 @@ func (l *redisLog) Follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	known := l.Last() // before Redis is asked: what is appended meanwhile may be in neither answer
+	_, known := l.claims() // before Redis is asked: what is appended meanwhile may be in neither answer
 	info, err := h.info(ctx, l.key)
 	if err != nil {
 		return err
@@ -184,11 +195,10 @@ func (l *redisLog) Follow(ctx context.Context) error {
 	}
 	l.delivering.Lock()
 	l.entry, l.added = info.lastIsEntry, info.added
-	l.setLast(at)
-	l.learn(info)
 	l.recent.reset(at)
+	l.begin(at)
+	l.learn(info)
 	l.s.feed.Deliver(l.ns, []*sse.Event{notice(at)})
-	l.followed.Store(true)
 	l.delivering.Unlock()
 	l.s.mu.RLock() // so that it does not move meanwhile
 	defer l.s.mu.RUnlock()
@@ -207,15 +217,21 @@ func (l *redisLog) Unfollow() {
 
 // unfollow ends the following. The caller holds it.
 func (l *redisLog) unfollow() {
+	l.leaveTail()
+	l.delivering.Lock()
+	l.followed.Store(false)
+	l.recent.reset(l.Last())
+	l.delivering.Unlock()
+	l.leaveTail() // to which it may have moved while a Deliver was waited for
+}
+
+// leaveTail leaves the tail of the master that has the namespace now.
+func (l *redisLog) leaveTail() {
 	l.s.mu.RLock()
+	defer l.s.mu.RUnlock()
 	if h := l.shard.Load(); h != nil {
 		h.tail.leave(l)
 	}
-	l.s.mu.RUnlock()
-	l.delivering.Lock()
-	defer l.delivering.Unlock()
-	l.followed.Store(false)
-	l.recent.reset(l.Last())
 }
 
 // close makes the Log refuse everything.

@@ -10,8 +10,12 @@ import (
 	"throng/sse"
 )
 
-// redisPageMax is how many entries one XRANGE asks for at most.
-const redisPageMax = 256
+// Limits of one XRANGE, whose answer stands before those to publishers.
+const (
+	redisPageMax    = 256      // entries
+	redisPageBytes  = 1 << 20  // aim for one answer
+	redisEntryBytes = 32 << 10 // size of an entry before any was seen: a first page of 32
+)
 
 // A streamInfo is what XINFO STREAM tells. Without a stream it is that of an empty one.
 type streamInfo struct {
@@ -50,13 +54,29 @@ func (i *streamInfo) gone(after sse.ID) *GoneError {
 		return g
 	case after == redisStart && i.whole:
 		return nil
-	case after.Less(i.deleted):
-		g.Resume = maxID(g.Resume, i.deleted)
+	case i.hole(after):
+		g.Resume = i.deleted // but for what is held below it, which After gives first
 		return g
 	case !i.first.IsZero() && after.Next().Less(i.first):
 		return g // below the first entry there is nothing that this stream gave
 	}
 	return nil
+}
+
+// hole tells whether something was removed from behind an ID that is not below what is
+// held, as XDEL does. Redis tells where the last such removal was, and not how many there were.
+func (i *streamInfo) hole(after sse.ID) bool {
+	return !after.Less(i.floor()) && after.Less(i.deleted)
+}
+
+// below are the entries up to an ID.
+func below(entries []rueidis.XRangeSlice, upTo sse.ID) []rueidis.XRangeSlice {
+	for n := range entries {
+		if id, err := sse.ParseID(entries[n].ID); err != nil || upTo.Less(id) {
+			return entries[:n]
+		}
+	}
+	return entries
 }
 
 // maxID is the later of two.
@@ -149,7 +169,8 @@ func (l *redisLog) Peek(after, upTo sse.ID, dst []*sse.Event) (int, error) {
 	return n, nil
 }
 
-// After implements Log. What is in memory needs no Redis, also while Redis is away.
+// After implements Log. What is in memory needs no Redis, also while Redis is away. Behind a
+// hole in the stream the gap is told when all that is held below it was given.
 func (l *redisLog) After(ctx context.Context, after, upTo sse.ID, dst []*sse.Event) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -161,11 +182,12 @@ func (l *redisLog) After(ctx context.Context, after, upTo sse.ID, dst []*sse.Eve
 	if err != nil {
 		return 0, err
 	}
-	want := min(len(dst), redisPageMax)
-	if upTo.Compare(after) <= 0 {
-		want = 0
-	}
 	for from := after; ; {
+		size := int(l.entryBytes.Load())
+		want := min(len(dst), redisPageMax, max(redisPageBytes/size, 1))
+		if upTo.Compare(after) <= 0 {
+			want = 0
+		}
 		var cmds [2]rueidis.Completed
 		n := 0
 		if want > 0 {
@@ -173,7 +195,10 @@ func (l *redisLog) After(ctx context.Context, after, upTo sse.ID, dst []*sse.Eve
 			n++
 		}
 		cmds[n] = h.infoCmd(l.key) // behind it: what is removed in between counts as removed
-		results, err := h.do(ctx, cmds[:n+1]...)
+		results, late, err := h.read(ctx, cmds[:n+1]...)
+		if late && ctx.Err() == nil {
+			l.entryBytes.Store(int32(min(8*size, redisPageBytes))) // who asks again gets less
+		}
 		if err != nil {
 			return 0, err
 		}
@@ -182,18 +207,35 @@ func (l *redisLog) After(ctx context.Context, after, upTo sse.ID, dst []*sse.Eve
 			return 0, err
 		}
 		l.learn(info)
-		if gone := info.gone(after); gone != nil {
+		gone := info.gone(from)
+		hole := gone != nil && info.hole(from)
+		if gone != nil && !hole {
 			return 0, gone
 		}
 		if want == 0 {
-			return 0, nil
+			if !hole {
+				return 0, nil
+			}
+			var first [1]*sse.Event // reading can go on if anything is held below the hole
+			_, err := l.After(ctx, from, info.deleted, first[:])
+			return 0, err
 		}
 		entries, err := results[0].AsXRangeSlices()
 		if err != nil && !rueidis.IsRedisNil(err) {
 			return 0, redisFault(err)
 		}
+		if len(entries) > 0 {
+			l.entryBytes.Store(int32(min(max(entryBytes(entries), size/2, tailEntryBytes), redisPageBytes)))
+		}
+		whole := len(entries) < want
+		if hole {
+			if entries = below(entries, info.deleted); len(entries) == 0 {
+				return 0, gone
+			}
+			whole = false
+		}
 		events, last, _ := l.s.decodeEntries(dst[:0], entries, from)
-		if len(events) > 0 || len(entries) < want {
+		if len(events) > 0 || whole {
 			return len(events), nil
 		}
 		from = last // a page of entries that are no events

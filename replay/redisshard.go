@@ -24,7 +24,7 @@ const (
 )
 
 // A redisShard is one master: two connections, one for commands of everybody and one for
-// the tail. Any goroutine may use it. Its keeper finds out whether the master can be
+// the tail, and some that wait for replicas. Any goroutine may use it. Its keeper finds out whether the master can be
 // reached again, so that nobody else has to wait to find that it can't.
 type redisShard struct {
 	s    *Redis
@@ -40,6 +40,7 @@ type redisShard struct {
 	away     atomic.Pointer[UnavailableError] // why nobody should ask; nil: ask
 	refusing atomic.Pointer[refusal]          // Redis answers, but does not store
 	scripted atomic.Bool                      // the server knows keyedScript
+	waiters  chan struct{}                    // a place for each connection that waits for replicas
 }
 
 // A refusal is why a write was refused, and a key that says whether it still would be.
@@ -53,7 +54,7 @@ var errNotYet = errors.New("not connected yet")
 
 // newRedisShard starts the keeper of a master, which starts the tail.
 func newRedisShard(s *Redis, addr string) *redisShard {
-	h := &redisShard{s: s, addr: addr, kick: make(chan struct{}, 1), ready: make(chan struct{})}
+	h := &redisShard{s: s, addr: addr, kick: make(chan struct{}, 1), ready: make(chan struct{}), waiters: make(chan struct{}, redisWaitersMax)}
 	h.ctx, h.cancel = context.WithCancel(s.ctx)
 	h.away.Store(&UnavailableError{Reason: reasonUnreachable, Err: errNotYet})
 	h.tail.init(h)
@@ -77,7 +78,9 @@ func (h *redisShard) fault() *UnavailableError {
 
 // keep connects and then watches: it sleeps while all is well.
 func (h *redisShard) keep() {
-	client, err := rueidis.NewClient(h.s.clientOption(h.addr))
+	option := h.s.clientOption(h.addr)
+	option.DialCtxFn = h.dial
+	client, err := rueidis.NewClient(option)
 	if client == nil {
 		h.s.opts.Log.Error("Redis: the options are refused", "address", h.addr, "error", err)
 		close(h.ready)
@@ -142,9 +145,18 @@ func (h *redisShard) look() *UnavailableError {
 		h.s.look()
 		return fault
 	}
+	if h.away.Load() != nil { // it may have slept, with its connections, while another took its place
+		if err := h.s.confirm(ctx, h.addr); err != nil {
+			h.s.look()
+			return &UnavailableError{Reason: reasonUnreachable, Err: err}
+		}
+	}
 	if r := h.refusing.Load(); r != nil {
 		cmd := h.client.B().Arbitrary("XADD").Keys(r.key).Args("NOMKSTREAM", "*", "probe", "1").Build()
 		fault := redisFault(h.client.Do(ctx, cmd).Error())
+		if fault == nil {
+			fault = h.lookReplicas()
+		}
 		switch {
 		case fault == nil:
 			h.refusing.CompareAndSwap(r, nil)
@@ -165,7 +177,7 @@ func (h *redisShard) failed(fault *UnavailableError, key string) {
 	case fault.isAway():
 		h.scripted.Store(false)
 		h.away.CompareAndSwap(nil, fault)
-	case fault.Reason == reasonRefused || fault.Reason == reasonNotReplicated || key == "":
+	case fault.Reason == reasonRefused || key == "":
 		return // of this command, not of the server; or for the next write to find
 	default:
 		h.refusing.CompareAndSwap(nil, &refusal{fault, key})
@@ -182,19 +194,43 @@ func (h *redisShard) do(ctx context.Context, cmds ...rueidis.Completed) ([]rueid
 	}
 	limited, cancel := context.WithTimeout(ctx, h.s.opts.Timeout)
 	defer cancel()
+	return h.judge(ctx, h.client.DoMulti(limited, cmds...))
+}
+
+// read is do for what may be large: that it takes too long need not be Redis' fault, so the
+// keeper finds out. late says that it was so.
+func (h *redisShard) read(ctx context.Context, cmds ...rueidis.Completed) (_ []rueidis.RedisResult, late bool, _ error) {
+	if f := h.away.Load(); f != nil {
+		return nil, false, f
+	}
+	limited, cancel := context.WithTimeout(ctx, h.s.opts.Timeout)
+	defer cancel()
 	results := h.client.DoMulti(limited, cmds...)
-	if err := results[0].NonRedisError(); err != nil {
-		fault := redisFault(err)
-		if isCallers(ctx, err) {
-			return nil, fault
+	for i := range results {
+		if err := results[i].NonRedisError(); errors.Is(err, context.DeadlineExceeded) {
+			nudge(h.kick)
+			return nil, true, redisFault(err)
 		}
-		if h.ctx.Err() != nil {
-			return nil, &UnavailableError{Reason: fault.Reason, Err: ErrClosed}
-		}
-		h.failed(fault, "")
+	}
+	results, err := h.judge(ctx, results)
+	return results, false, err
+}
+
+// judge finds out whether a pipeline got through, for whom ctx is.
+func (h *redisShard) judge(ctx context.Context, results []rueidis.RedisResult) ([]rueidis.RedisResult, error) {
+	err := results[0].NonRedisError()
+	if err == nil {
+		return results, nil
+	}
+	fault := redisFault(err)
+	if isCallers(ctx, err) {
 		return nil, fault
 	}
-	return results, nil
+	if h.ctx.Err() != nil {
+		return nil, &UnavailableError{Reason: fault.Reason, Err: ErrClosed}
+	}
+	h.failed(fault, "")
+	return nil, fault
 }
 
 // clientOption is how we connect: nothing is ever sent twice, nothing is cached.
@@ -208,7 +244,8 @@ func (s *Redis) clientOption(addr string) rueidis.ClientOption {
 		DialCtxFn:  redisDial,
 		ClientName: redisClientName, ClientSetInfo: rueidis.DisableClientSetInfo,
 		DisableRetry: true, DisableCache: true,
-		PipelineMultiplex: -1, BlockingPipeline: -1, BlockingPoolSize: 2,
+		PipelineMultiplex: -1, BlockingPipeline: -1,
+		BlockingPoolSize: 2 + redisWaitersMax, BlockingPoolCleanup: redisWaiterIdle, // for the tail, and the one it had before
 		ReadBufferEachConn: redisBufBytes, WriteBufferEachConn: redisBufBytes, RingScaleEachConn: redisRingScale,
 		ConnWriteTimeout: 2 * timeout,
 	}

@@ -23,7 +23,8 @@ const (
 	tailPaceMax     = 2 * time.Millisecond   // the longest pause
 	tailReplyBytes  = 4 << 20                // aim for one answer
 	tailCountMax    = 256                    // entries of one stream in one answer
-	tailEntryBytes  = 256                    // size of an entry before any was seen
+	tailEntryBytes  = 256                    // size of an entry, at the least
+	tailEntryFirst  = 8 << 10                // the same after a new connection, when much may wait
 	tailReadsAtOnce = 64                     // streams in one pipeline, where each is read alone
 )
 
@@ -50,7 +51,7 @@ type redisTail struct {
 
 // init makes the tail of a master.
 func (t *redisTail) init(h *redisShard) {
-	t.h, t.set, t.entryBytes = h, make(map[string]*tailed), tailEntryBytes
+	t.h, t.set, t.entryBytes = h, make(map[string]*tailed), tailEntryFirst
 	t.wake, t.cut = make(chan struct{}, 1), make(chan struct{}, 1)
 	t.version.Store(1)
 }
@@ -72,6 +73,9 @@ func (t *redisTail) run() {
 			failures = 0
 		}
 		failures++
+		if errors.Is(err, context.DeadlineExceeded) {
+			t.entryBytes = min(8*t.entryBytes, tailReplyBytes) // it may have asked for too much
+		}
 		t.h.s.counts.reconnects.Add(1)
 		t.h.s.opts.Log.Debug("Redis: a tail lost its connection", "address", t.h.addr, "error", err)
 		nudge(t.h.kick) // the keeper finds out whether it is more than that
@@ -103,6 +107,7 @@ func (t *redisTail) setConn(c rueidis.DedicatedClient, id string) {
 func (t *redisTail) session() error {
 	conn, _ := t.h.client.Dedicate()
 	t.setConn(conn, "")
+	t.entryBytes = max(t.entryBytes, tailEntryFirst)
 	ctx, cancel := context.WithTimeout(t.h.ctx, t.h.s.opts.Timeout)
 	defer cancel()
 	id, err := conn.Do(ctx, conn.B().Arbitrary("CLIENT", "ID").Build()).AsInt64()
@@ -116,7 +121,7 @@ func (t *redisTail) session() error {
 	t.mu.Lock()
 	t.unchecked = len(t.set)
 	for _, x := range t.set {
-		x.unchecked = true
+		x.unchecked, x.lagging = true, true
 	}
 	t.mu.Unlock()
 	if t.h.s.target.mode != redisCluster {
@@ -160,6 +165,12 @@ func (t *redisTail) readBlocking(conn rueidis.DedicatedClient) error {
 		if len(list) > tailBlockKeys && !t.untold {
 			return errTailMany
 		}
+		if t.anyLagging(list) {
+			if err := t.readEach(conn, list); err != nil {
+				return err
+			}
+			continue
+		}
 		count := t.count(len(list))
 		cmd := xreadCmd(conn, list, count, block)
 		t.reading.Store(version)
@@ -182,8 +193,9 @@ func (t *redisTail) readBlocking(conn rueidis.DedicatedClient) error {
 	return t.h.ctx.Err()
 }
 
-// deliver hands over what one XREAD gave; full says that there is more of some stream. A
-// refusal is of some stream only: each is then read alone.
+// deliver hands over what one XREAD gave; full says that there is more of some stream. One
+// that may have been trimmed is left to be read again, alone. A refusal is of some stream
+// only: each is then read alone.
 func (t *redisTail) deliver(conn rueidis.DedicatedClient, list []*tailed, reply map[string][]rueidis.XRangeSlice, count int, err error) (full bool, _ error) {
 	if rueidis.IsRedisNil(err) {
 		return false, nil
@@ -197,8 +209,12 @@ func (t *redisTail) deliver(conn rueidis.DedicatedClient, list []*tailed, reply 
 	for _, x := range list {
 		if entries := reply[x.log.key]; len(entries) > 0 {
 			t.measure(entries)
+			if len(entries) >= t.doubt(count) {
+				full = true
+				t.setLagging(x, true)
+				continue
+			}
 			x.log.take(entries)
-			full = full || len(entries) >= count
 		}
 	}
 	return full, nil
@@ -228,11 +244,16 @@ func (t *redisTail) count(n int) int {
 
 // measure keeps entryBytes true: at once upwards, slowly downwards.
 func (t *redisTail) measure(entries []rueidis.XRangeSlice) {
+	t.entryBytes = max(entryBytes(entries), t.entryBytes-t.entryBytes/16, tailEntryBytes)
+}
+
+// entryBytes is the mean size of some entries.
+func entryBytes(entries []rueidis.XRangeSlice) int {
 	bytes := 0
 	for _, e := range entries {
 		for _, f := range e.FieldValues {
 			bytes += len(f.Field) + len(f.Value)
 		}
 	}
-	t.entryBytes = max(bytes/len(entries), t.entryBytes-t.entryBytes/16, tailEntryBytes)
+	return bytes / len(entries)
 }

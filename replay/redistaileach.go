@@ -86,36 +86,37 @@ func (t *redisTail) changed(keys []rueidis.RedisMessage) {
 	nudge(t.wake)
 }
 
-// readEach reads each of these streams alone, without waiting. One that is refused is left
-// alone for a while; when all are, the connection is of no use.
+// readEach reads each of these streams alone, without waiting, and looks at what was removed
+// from those that lag. One that is refused is left alone for a while; when all are, the
+// connection is of no use.
 func (t *redisTail) readEach(conn rueidis.DedicatedClient, list []*tailed) error {
 	var bad error
 	good := len(list) == 0
 	count := t.count(tailReadsAtOnce)
 	for page := range slices.Chunk(list, tailReadsAtOnce) {
-		cmds := make([]rueidis.Completed, len(page))
-		for i := range page {
-			cmds[i] = xreadCmd(conn, page[i:i+1], count, 0)
+		cmds := make([]rueidis.Completed, 0, 2*len(page))
+		lagging := make([]bool, len(page))
+		for i, x := range page {
+			cmds = append(cmds, xreadCmd(conn, page[i:i+1], count, 0))
+			if lagging[i] = t.anyLagging(page[i : i+1]); lagging[i] {
+				cmds = append(cmds, t.h.infoCmd(x.log.key))
+			}
 		}
 		ctx, cancel := context.WithTimeout(t.h.ctx, t.h.s.opts.Timeout)
 		results := conn.DoMulti(ctx, cmds...)
 		cancel()
 		for i, x := range page {
-			reply, err := results[i].AsXReadSlices()
+			var info *rueidis.RedisResult
+			read := results[0]
+			results = results[1:]
+			if lagging[i] {
+				info, results = &results[0], results[1:]
+			}
+			err := t.settleEach(x, read, info, count)
 			_, refused := rueidis.IsRedisErr(err)
 			switch {
-			case err == nil, rueidis.IsRedisNil(err):
+			case err == nil:
 				good = true
-				entries := reply[x.log.key]
-				if len(entries) > 0 {
-					t.measure(entries)
-					x.log.take(entries)
-				}
-				if len(entries) >= count {
-					t.mu.Lock()
-					t.mark(x)
-					t.mu.Unlock()
-				}
 			case !refused:
 				return err
 			default:
@@ -126,6 +127,37 @@ func (t *redisTail) readEach(conn rueidis.DedicatedClient, list []*tailed) error
 	}
 	if !good {
 		return errors.Join(errTailRefused, bad)
+	}
+	return nil
+}
+
+// settleEach hands over what was read of one stream; info is the answer behind it of one
+// that lags, else nil. Who may have been trimmed meanwhile is to be read again.
+func (t *redisTail) settleEach(x *tailed, read rueidis.RedisResult, info *rueidis.RedisResult, count int) error {
+	reply, err := read.AsXReadSlices()
+	if err != nil && !rueidis.IsRedisNil(err) {
+		return err
+	}
+	entries := reply[x.log.key]
+	if len(entries) > 0 {
+		t.measure(entries)
+	}
+	full := len(entries) >= t.doubt(count)
+	switch {
+	case info != nil:
+		state, err := parseStreamInfo(*info)
+		if err != nil {
+			if refusal, ok := rueidis.IsRedisErr(info.Error()); ok {
+				return refusal
+			}
+			return err
+		}
+		again := x.log.overtake(entries, state)
+		t.setLagging(x, again || full)
+	case full:
+		t.setLagging(x, true)
+	case len(entries) > 0:
+		x.log.take(entries)
 	}
 	return nil
 }

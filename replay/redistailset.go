@@ -12,6 +12,7 @@ import (
 type tailed struct {
 	log       *redisLog
 	unchecked bool      // is our position still in the history?
+	lagging   bool      // what it has yet to read may be trimmed: see redislag.go
 	dirty     bool      // where Redis tells of changes: there may be something to read
 	bad       time.Time // not to be read before; zero: now
 }
@@ -19,7 +20,7 @@ type tailed struct {
 // join adds a namespace; unchecked, when its position was found on another master.
 func (t *redisTail) join(l *redisLog, unchecked bool) {
 	t.mu.Lock()
-	x := &tailed{log: l, unchecked: unchecked}
+	x := &tailed{log: l, unchecked: unchecked, lagging: true} // it was a while ago that its position was found
 	t.set[l.key] = x
 	if unchecked {
 		t.unchecked++
@@ -67,7 +68,7 @@ func (t *redisTail) pick(newsOnly bool) (list []*tailed, left bool, version uint
 	version = t.version.Load()
 	take := func(x *tailed) {
 		if x.unchecked || now.Before(x.bad) || !t.h.s.feed.Room(x.log.ns) {
-			left = true
+			left, x.lagging = true, true
 			if newsOnly {
 				t.mark(x)
 			}
@@ -104,9 +105,13 @@ func (t *redisTail) mark(x *tailed) {
 func (l *redisLog) take(entries []rueidis.XRangeSlice) {
 	l.delivering.Lock()
 	defer l.delivering.Unlock()
-	if !l.followed.Load() {
-		return
+	if l.followed.Load() {
+		l.give(entries)
 	}
+}
+
+// give is take for who holds delivering.
+func (l *redisLog) give(entries []rueidis.XRangeSlice) {
 	last := l.Last()
 	events, at, n := l.s.decodeEntries(make([]*sse.Event, 0, len(entries)+1), entries, last)
 	if at == last {
