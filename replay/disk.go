@@ -153,7 +153,7 @@ func (s *Disk) Sweep(now time.Time) {
 	}
 	s.probe()
 	s.trimAt.Store(s.opts.TotalBytesMax)
-	s.trim()
+	s.trim(trimSweepMax)
 	s.tidy(now)
 }
 

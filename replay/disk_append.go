@@ -54,7 +54,7 @@ func (l *diskLog) Append(ctx context.Context, batch []Record) error {
 		return err
 	}
 	l.enforce(now)
-	l.store.trim()
+	l.store.trim(trimAppendMax)
 	return nil
 }
 

@@ -164,19 +164,22 @@ func (l *diskLog) close() error {
 	l.readers.close()
 	l.recent.close()
 	l.keys.close()
+	err := l.log.Close()
+	l.weigh()
 	l.state.Lock()
 	l.gone = true
 	l.store.events.Add(-int64(l.last.Load() - l.first.Load()))
 	l.state.Unlock()
-	err := l.log.Close()
-	l.weigh()
 	return err
 }
 
-// weigh notes what the files take.
+// weigh notes what the files take. Those of a closed log are for others to weigh.
 func (l *diskLog) weigh() {
 	l.state.Lock()
 	defer l.state.Unlock()
+	if l.gone {
+		return
+	}
 	bytes := l.log.Bytes()
 	l.store.bytes.Add(bytes - l.space.bytes.Swap(bytes))
 }

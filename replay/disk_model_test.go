@@ -285,7 +285,7 @@ func (w *diskWorld) read(m *diskModel) {
 	read := m.log.After
 	if w.rnd.IntN(3) == 0 {
 		peek := m.log.Peek
-		if _, err := peek(at, last, page); !errors.Is(err, ErrNotResident) {
+		if _, err := peek(at, last, page); err == nil {
 			read = nil
 		}
 	}

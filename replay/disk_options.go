@@ -17,8 +17,14 @@ import (
 // EventsMax is exact. BytesMax and AgeMax are promises of what is held at least: files are
 // removed whole, so a namespace takes up to BytesMax and one segment more; and an event goes
 // at the latest a sixty-fourth of AgeMax after its time, or after a restart with the next
-// sixty-fourth of the namespace's events. TotalBytesMax comes before them all. The newest
-// file of a namespace always stays: it keeps the IDs rising.
+// sixty-fourth of the namespace's events. TotalBytesMax comes before them all: it takes all
+// but the newest file of a namespace that is open, and everything of one that is not, but for
+// an empty file that keeps the IDs rising. It is passed for a moment, and where the newest
+// files of open namespaces alone take more.
+//
+// Keys are found in the files again after a restart. So a file stays while a key in it is
+// known, though its events are not held any more, unless BytesMax or TotalBytesMax takes it:
+// then its keys are forgotten by the next restart.
 type DiskOptions struct {
 	EventsMax     int           // events held, a namespace
 	BytesMax      int64         // bytes of files held, a namespace
@@ -30,7 +36,7 @@ type DiskOptions struct {
 	KeyWindow     time.Duration // how long an idempotency key is known
 
 	Fsync         seglog.Policy // when what was appended is forced to the disk
-	FsyncInterval time.Duration // how often with seglog.Interval: what a power cut may take
+	FsyncInterval time.Duration // wait between flushes with seglog.Interval; a power cut may take the events of it and of two rounds of flushes (seglog.Flusher)
 	SegmentBytes  int64         // size of one file; 0: an eighth of BytesMax, and what TotalBytesMax allows each of NamespacesMax, from 256 KiB to 64 MiB
 
 	RecentEventsMax     int   // newest events kept in memory too, a namespace

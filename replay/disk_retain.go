@@ -1,6 +1,11 @@
 package replay
 
-import "time"
+import (
+	"errors"
+	"time"
+
+	"throng/replay/seglog"
+)
 
 // ageMarks is into how many parts AgeMax is divided: events age in such parts, since the
 // time of each would be 8 bytes of memory.
@@ -87,8 +92,8 @@ func (l *diskLog) enforce(now time.Time) {
 func (l *diskLog) limitBytes() {
 	bytes, bytesMax := l.log.Bytes(), l.store.opts.BytesMax
 	l.state.Lock()
-	defer l.state.Unlock()
 	if bytes <= bytesMax || bytes < l.bytesOver {
+		l.state.Unlock()
 		return
 	}
 	segs := l.log.Segments()
@@ -97,27 +102,39 @@ func (l *diskLog) limitBytes() {
 		bytes -= segs[i].Bytes
 	}
 	l.bytesOver = bytesMax + segs[i].Bytes
+	first := segs[i].First - 1
 	if i > 0 {
-		l.raise(segs[i].First - 1)
+		l.raise(first)
+	}
+	l.state.Unlock()
+	if i > 0 {
+		l.removeBefore(l.needed(first)) // with their keys: this limit comes first
 	}
 }
 
-// truncate removes files that hold nothing behind first. The file that tells the epoch of
-// first stays, if the next one is of a later epoch: so that who was there knows it again
-// after a restart.
+// truncate removes files that hold nothing behind first, and no key that is known: a start
+// finds the keys in the files.
 func (l *diskLog) truncate() {
-	first := l.first.Load()
-	before := first + 1
-	if l.id(first).Major != l.id(before).Major {
-		before = first
-	}
-	l.removeBefore(before)
+	l.removeBefore(min(l.needed(l.first.Load()), l.keys.oldest()))
 }
 
-// removeBefore removes files whose events all have numbers below n. A failure is told once;
-// every later call tries again.
+// needed is the oldest number whose file can't go when first is the position before all that
+// is held. The file that tells the epoch of first stays, if the next one is of a later epoch:
+// so that who was there knows it again after a restart.
+func (l *diskLog) needed(first uint64) uint64 {
+	if l.id(first).Major != l.id(first+1).Major {
+		return first
+	}
+	return first + 1
+}
+
+// removeBefore removes files whose events all have numbers below n, unless the log is closed:
+// then another may have them. A failure is told once; every later call tries again.
 func (l *diskLog) removeBefore(n uint64) {
 	err := l.log.TruncateBefore(n)
+	if errors.Is(err, seglog.ErrClosed) {
+		return
+	}
 	if failed := err != nil; l.unremoved.Swap(failed) != failed && failed {
 		l.store.opts.Log.Warn("a file that is not needed can't be removed", "namespace", l.space.name, "error", err)
 	}

@@ -13,43 +13,64 @@ const (
 	tidyMin   = time.Minute
 )
 
+// A trim removes up to so many files: that of a namespace which is not open costs some flushes
+// of small files, and a publisher waits for them, or whoever else a Sweep is for.
+const (
+	trimAppendMax = 4
+	trimSweepMax  = 128
+)
+
+// spaceBytesMin: what the files of a namespace without events take, and a little more. There
+// is nothing to gain below.
+const spaceBytesMin = 256
+
 // trim makes room when the files of all namespaces take too much: the oldest file of the
-// largest goes first, open or not. One goroutine does it for all, the others go on.
-func (s *Disk) trim() {
+// largest goes first, open or not. One goroutine does it for all, the others go on; it
+// removes up to most files.
+func (s *Disk) trim(most int) {
 	if s.bytes.Load() <= s.trimAt.Load() || !s.trimming.TryLock() {
 		return
 	}
 	defer s.trimming.Unlock()
 	goal := s.opts.TotalBytesMax - s.opts.TotalBytesMax/trimShare
-	stuck := make(map[*space]bool)
-	for s.bytes.Load() > goal {
+	stuck, gained := make(map[*space]bool), false
+	for range most {
+		if s.bytes.Load() <= goal {
+			return
+		}
 		sp := s.largest(stuck)
 		if sp == nil {
-			// Nothing more can go: it is pointless to search again before there is more.
-			s.trimAt.Store(max(s.opts.TotalBytesMax, s.bytes.Load()+s.opts.SegmentBytes/2))
-			return
+			gained = false
+			break
 		}
 		before := sp.bytes.Load()
 		s.dropOldest(sp)
 		stuck[sp] = sp.bytes.Load() >= before
+		gained = gained || !stuck[sp]
+	}
+	if !gained {
+		// Nothing more can go: it is pointless to search again before there is more.
+		s.trimAt.Store(max(s.opts.TotalBytesMax, s.bytes.Load()+s.opts.SegmentBytes/2))
 	}
 }
 
-// largest is the namespace whose files take the most, of those that are not stuck.
+// largest is the namespace whose files take the most, of those that have something to give
+// up and are not stuck.
 func (s *Disk) largest(stuck map[*space]bool) *space {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	var best *space
-	var most int64
+	most := int64(spaceBytesMin)
 	for _, sp := range s.spaces {
-		if n := sp.bytes.Load(); n > most && !stuck[sp] {
+		if n := sp.bytes.Load(); n > most && !stuck[sp] && (sp.log == nil || len(sp.log.log.Segments()) > 1) {
 			best, most = sp, n
 		}
 	}
 	return best
 }
 
-// dropOldest removes the oldest file of a namespace, unless that is busy or has no other.
+// dropOldest removes the oldest file of a namespace, unless that is busy. The newest file of
+// an open one stays, since it is appended to.
 func (s *Disk) dropOldest(sp *space) {
 	s.mu.RLock()
 	l := sp.log
@@ -59,10 +80,16 @@ func (s *Disk) dropOldest(sp *space) {
 		return
 	}
 	s.whileClosed(sp, func(log *seglog.Log) error {
-		if segs := log.Segments(); len(segs) > 1 {
-			return log.TruncateBefore(segs[1].First)
+		segs := log.Segments()
+		if len(segs) == 0 || segs[0].Last < segs[0].First {
+			return nil
 		}
-		return nil
+		if len(segs) == 1 {
+			if err := log.Rotate(); err != nil { // an empty one in its place keeps the IDs rising
+				return err
+			}
+		}
+		return log.TruncateBefore(segs[0].Last + 1)
 	})
 }
 
@@ -116,9 +143,10 @@ func (s *Disk) tidy(now time.Time) {
 	s.whileClosed(sp, func(log *seglog.Log) error { return s.dropAged(log, now) })
 }
 
-// dropAged removes the files of a log whose events are all too old, the newest one too: an
-// empty one in its place keeps the IDs rising.
+// dropAged removes the files of a log whose events are all too old, and so are their keys; the
+// newest one too: an empty one in its place keeps the IDs rising.
 func (s *Disk) dropAged(log *seglog.Log, now time.Time) error {
+	ageMax := max(s.opts.AgeMax, s.opts.KeyWindow).Milliseconds()
 	segs := log.Segments()
 	for i := range segs {
 		if segs[i].Last < segs[i].First {
@@ -128,7 +156,7 @@ func (s *Disk) dropAged(log *seglog.Log, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		if now.UnixMilli()-ms <= s.opts.AgeMax.Milliseconds() {
+		if now.UnixMilli()-ms <= ageMax {
 			return nil
 		}
 		if i == len(segs)-1 {

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"crypto/sha256"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -87,6 +88,17 @@ func (k *keys) put(hash keyHash, e keyEntry, now time.Duration) {
 	k.order.push(keyRef{hash: hash, minor: e.minor, at: e.at})
 	k.forget(now)
 	k.total.Add(int64(len(k.known)))
+}
+
+// oldest is the lowest number that a key known may stand for, a number above all when none is
+// known.
+func (k *keys) oldest() uint64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.order.n == 0 {
+		return math.MaxUint64
+	}
+	return k.order.at(0).minor
 }
 
 // sweep forgets keys whose window is over, a page of them under one lock.

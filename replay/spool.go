@@ -41,7 +41,7 @@ const (
 )
 
 // Reasons with which a Store may have kept an event that it did not acknowledge.
-var spoolDoubtful = map[string]bool{"answer_lost": true, "not_replicated": true}
+var spoolDoubtful = map[string]bool{reasonAnswerLost: true, reasonNotReplicated: true, reasonBehind: true}
 
 // A Spool is a Store around another one that is not always there: what can't be appended
 // now waits on this node's disk, in order, and is sent when the other is back. A namespace
@@ -197,6 +197,7 @@ func spoolIdentity(fs vfs.FS, dir string) (string, error) {
 	var random [len(b) / 2]byte
 	rand.Read(random[:]) // never fails
 	hex.Encode(b[:], random[:])
+	identity := string(b[:]) // before Write: a vfs.File may change what it is given
 	f, err = fs.Create(path, "throng-spool")
 	if err != nil {
 		return "", err
@@ -205,7 +206,7 @@ func spoolIdentity(fs vfs.FS, dir string) (string, error) {
 	if err == nil {
 		err = f.Sync()
 	}
-	return string(b[:]), errors.Join(err, f.Close()) // its name is on disk with the first segment's
+	return identity, errors.Join(err, f.Close()) // its name is on disk with the first segment's
 }
 
 // Open implements Store.

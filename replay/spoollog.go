@@ -29,9 +29,10 @@ func (l sharedSpoolLog) Follow(ctx context.Context) error { return l.followed.Fo
 // Unfollow implements Followed.
 func (l sharedSpoolLog) Unfollow() { l.followed.Unfollow() }
 
-// Append implements Log. While something of the namespace waits, everything does. If a part
-// of a batch was stored and a later part could not be, the later part waits; the other way
-// round, the order of that one batch is lost.
+// Append implements Log. While something of the namespace waits, everything does. Of a batch
+// only those records wait that were surely not stored. If a part of a batch was stored and a
+// later part could not be, the later part waits; the other way round, the order of that one
+// batch is lost.
 func (l *spoolLog) Append(ctx context.Context, batch []Record) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -43,30 +44,40 @@ func (l *spoolLog) Append(ctx context.Context, batch []Record) error {
 		return l.s.spool(l.ns, batch, nil)
 	}
 	err := l.Log.Append(ctx, batch)
-	if err != nil {
-		if !surelyNotStored(err) {
-			return err
-		}
-		if !l.s.queue(l.ns, len(batch), false) {
-			return ErrClosed
-		}
-		return l.s.spool(l.ns, batch, nil)
-	}
-	var late []int
-	for i := range batch {
-		if surelyNotStored(batch[i].Err) {
-			late = append(late, i)
-		}
-	}
+	late := notStored(batch, err)
 	if len(late) == 0 || !l.s.queue(l.ns, len(late), false) {
-		return nil
+		return err
 	}
-	if err := l.s.spool(l.ns, batch, late); err != nil {
+	full := l.s.spool(l.ns, batch, late)
+	if full != nil && len(late) == len(batch) {
+		return full
+	}
+	for i := range batch {
+		if err != nil && batch[i].Err == nil && batch[i].Spooled == 0 {
+			batch[i].Err = err
+		}
+	}
+	if full != nil {
 		for _, i := range late {
-			batch[i].Err = err // the rest of the batch is stored
+			batch[i].Err = full // the others have their own fate
 		}
 	}
 	return nil
+}
+
+// notStored are the places of the records that were surely not stored, after an Append that
+// ended with err. Those that have no Err share this one.
+func notStored(batch []Record, err error) (late []int) {
+	for i := range batch {
+		own := batch[i].Err
+		if own == nil {
+			own = err
+		}
+		if surelyNotStored(own) {
+			late = append(late, i)
+		}
+	}
+	return late
 }
 
 // surelyNotStored says whether an event that failed so may be sent again without a key.

@@ -43,7 +43,7 @@ func dirWith(t testing.TB, name string, file []byte) vfs.FS {
 	}
 	f, err := fs.Create("/l/"+name, category)
 	if err == nil {
-		_, err = f.Write(file)
+		_, err = f.Write(slices.Clone(file)) // a vfs.File may change what it is given
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		t.Fatal(err)

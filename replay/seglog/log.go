@@ -20,14 +20,13 @@ type Log struct {
 	failed atomic.Bool   // a flush of the tail failed: the next Append begins a new one
 	fresh  atomic.Bool   // something was appended since the last tick
 
-	appending sync.Mutex // held by Append, Close and whoever lets the log rest; guards:
+	appending sync.Mutex // held by Append, Close, and whoever removes files or lets the log rest; guards:
 	epoch     uint64     // of segments that are begun from now on
 	seq       uint64     // of the newest file ever
 	framer    *framer    // nil: at rest
 	lossy     bool       // some segment is suspect: no mark of a proper end is left
 	closed    bool
-	active    bool     // the Flusher ticks
-	doomed    []string // truncated files that could not be removed
+	active    bool // the Flusher ticks
 
 	syncing sync.Mutex // held while the tail is flushed, opened or closed; guards:
 	tail    *segment   // what is appended to, written under appending too; nil: begin one first
@@ -35,8 +34,9 @@ type Log struct {
 	synced  uint64     // records of the tail up to this one are on the disk
 	idle    int        // ticks without an Append; the Flusher's alone
 
-	mu   sync.RWMutex // guards the table, and the ends of segments:
-	segs []*segment   // what counts, oldest first, without holes; the tail is the last of it
+	mu     sync.RWMutex // guards the table, and the ends of segments:
+	segs   []*segment   // what counts, oldest first, without holes; the tail is the last of it
+	doomed []string     // truncated files that could not be removed; written under appending too
 }
 
 // A Span is the first record of an epoch.
@@ -117,25 +117,33 @@ func (l *Log) publish() {
 // TruncateBefore forgets whole segments whose records all have numbers below n. The newest
 // one is kept always. A file that can't be removed is tried again by the next call, and
 // comes back with the next start if that never works; so it does after a power cut that
-// comes soon. The error is that of the removal: the records are forgotten nevertheless.
+// comes soon. The error is that of the removal: the records are forgotten nevertheless. After
+// Close it is ErrClosed, and nothing is removed: the files may be those of another Log by then.
+// It waits for an Append that is under way, if there is something to remove.
 func (l *Log) TruncateBefore(n uint64) error {
-	l.mu.Lock()
-	k := 0
-	for k < len(l.segs)-1 && l.segs[k].last < n {
-		k++
+	l.mu.RLock()
+	idle := l.below(n) == 0 && len(l.doomed) == 0
+	l.mu.RUnlock()
+	if idle {
+		return nil
 	}
-	gone := slices.Clone(l.segs[:k])
+	l.appending.Lock()
+	defer l.appending.Unlock()
+	if l.closed {
+		return ErrClosed
+	}
+	l.mu.Lock()
+	k := l.below(n)
+	for _, s := range l.segs[:k] {
+		l.doomed = append(l.doomed, s.path)
+	}
 	l.segs = slices.Delete(l.segs, 0, k)
 	if k > 0 {
 		l.publish()
 	}
-	doomed := l.doomed
-	l.doomed = nil
+	doomed := slices.Clone(l.doomed)
 	l.mu.Unlock()
 
-	for _, s := range gone {
-		doomed = append(doomed, s.path)
-	}
 	var first error
 	doomed = slices.DeleteFunc(doomed, func(path string) bool {
 		err := remove(l.o.FS, path)
@@ -144,10 +152,17 @@ func (l *Log) TruncateBefore(n uint64) error {
 		}
 		return err == nil
 	})
-	if len(doomed) > 0 {
-		l.mu.Lock()
-		l.doomed = append(l.doomed, doomed...)
-		l.mu.Unlock()
-	}
+	l.mu.Lock()
+	l.doomed = doomed
+	l.mu.Unlock()
 	return first
+}
+
+// below counts the segments that hold nothing from record n on, but for the newest. mu is
+// held.
+func (l *Log) below(n uint64) (k int) {
+	for k < len(l.segs)-1 && l.segs[k].last < n {
+		k++
+	}
+	return k
 }

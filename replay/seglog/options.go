@@ -37,8 +37,9 @@ const (
 type Policy int
 
 const (
-	// Interval: written before Append returns, forced to disk by the Flusher every interval.
-	// A killed process loses nothing, a power cut what came after the last flush.
+	// Interval: written before Append returns, forced to disk by the Flusher within its interval
+	// and two of its rounds. A killed process loses nothing, a power cut what came after the
+	// last flush.
 	Interval Policy = iota
 	// Always: forced to disk before Append returns.
 	Always
@@ -78,7 +79,8 @@ type Options struct {
 	Now          func() time.Time // for epochs; nil: time.Now
 
 	// Report is told of failures that no caller waits for: a *SyncError of a background
-	// flush. It is called without locks, from the Flusher or an Append. nil: nobody is told.
+	// flush. It is called from the Flusher's goroutines or an Append, by several at once. nil:
+	// nobody is told.
 	Report func(error)
 }
 
