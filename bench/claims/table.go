@@ -36,6 +36,17 @@ var claims = []claim{
 		load: "--pairs 1"},
 	{title: "15,000 streams that break at once: the last percentile is live again", scenario: "storm", load: "--pairs 1", figure: "break of all connections to live again, p99", goal: atMost(5e6, "us"),
 		limits: "the client that breaks and connects shares the two processors, and is most of it."},
+	{title: "15,000 clients that resume 100 events of one topic, against a live broadcast of the same 1.5 million", scenario: "resume", record: "2026-11-22-resume", load: "--pairs 1",
+		figure: "time until the last event is delivered, resume over live", goal: atMost(3, "ratio"), limits: "from the first connect, all at once; each stream is checked for its events, their order, and one live event behind them.",
+		few: "three runs."},
+	{title: "What the store is asked for that", scenario: "resume", record: "2026-11-22-resume", load: "--pairs 1",
+		figure: "events read from the store, of those delivered, greatest", goal: atMost(1, "%"), limits: "one page is read for all.", few: "three runs."},
+	{title: "The same with 15,000 topics interleaved in a log of 1.5 million, in memory: how often it is read", scenario: "resume", record: "2026-11-22-resume-own", load: "--pairs 1 --topics 15000",
+		figure: "times the log was read, greatest", goal: atMost(10, "times"), limits: "each client its own 100 events.", few: ownFew},
+	{title: "The same on disk", scenario: "resume", record: "2026-11-22-resume-own-disk", load: "--pairs 1 --topics 15000 --store disk",
+		figure: "times the log was read, greatest", goal: atMost(10, "times"), limits: "each client its own 100 events.", few: ownFew},
+	{title: "Their time, against a live delivery of the same, on disk", scenario: "resume", record: "2026-11-22-resume-own-disk", load: "--pairs 1 --topics 15000 --store disk",
+		figure: "time until the last event is delivered, resume over live", goal: atMost(3, "ratio"), limits: "both from the same log.", few: ownFew},
 	{title: "Connects that succeed, in the soak", scenario: "soak", figure: "connects that succeeded", goal: atLeast(99.99, "%"), limits: soakLimits, few: soakFew},
 	{title: "Events delivered, in the soak", scenario: "soak", figure: "events delivered", goal: atLeast(99.95, "%"), limits: soakLimits, few: soakFew},
 	{title: "Streams alive after 30 minutes", scenario: "soak", figure: "streams alive at the end", goal: atLeast(99.5, "%"), limits: soakLimits, few: soakFew},
@@ -47,6 +58,7 @@ var claims = []claim{
 
 const (
 	soakLimits = "5,000 streams, with churn, slow readers, resumes and commands; the machine compiled and emulated another one meanwhile."
+	ownFew     = "one run, of 1.5 million events."
 	soakFew    = "one run of half an hour."
 )
 
