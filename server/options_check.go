@@ -83,7 +83,7 @@ var settings = []Setting{
 	row("IdempotencyWindow", "idempotency-window", "Replay", "how long an Idempotency-Key is known", span(time.Millisecond, 24*time.Hour)),
 	row("IdempotencyMax", "idempotency-max", "Replay", "Idempotency-Keys known, a namespace", count(1, countMax)),
 	row("Fsync", "fsync", "Replay", "disk and spool: what was acknowledged is on the disk at once, within fsync-interval, or when the kernel likes", oneOf("always", "interval", "never")),
-	row("FsyncInterval", "fsync-interval", "Replay", "with fsync=interval, the time of events that a power cut may take", span(time.Millisecond, time.Hour)),
+	row("FsyncInterval", "fsync-interval", "Replay", "with fsync=interval, the time of events that a power cut may take, and of two rounds of flushes", span(time.Millisecond, time.Minute)),
 	row("Spool", "spool", "Replay", "directory where publishes wait while Redis is away; empty: they are refused", anyText()),
 	row("SpoolBytesMax", "spool-bytes-max", "Replay", "bytes that may wait in the spool", count(mebi, sizeMax)),
 	row("RedisCA", "redis-ca", "Replay", "file of the certificates to trust, with a rediss:// store; empty: the system's", anyText()),
