@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"strings"
@@ -157,7 +158,8 @@ func (p *program) wantOn(l *lines, part string) string {
 
 func (p *program) signal(sig syscall.Signal) {
 	p.t.Helper()
-	if err := p.Process.Signal(sig); err != nil {
+	// One that has ended by itself, as a source does whose reader is gone, is ended.
+	if err := p.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		p.t.Fatal(err)
 	}
 }
