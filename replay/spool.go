@@ -231,11 +231,12 @@ func (s *Spool) Open(ns string) (Log, error) {
 	return l, nil
 }
 
-// Evict implements Store. What waits goes on waiting.
+// Evict implements Store. What waits goes on waiting. The other store may wait for a reader,
+// and every publish needs mu.
 func (s *Spool) Evict(ns string) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	delete(s.open, ns)
+	s.mu.Unlock()
 	return s.Store.Evict(ns)
 }
 
