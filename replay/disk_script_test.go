@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,29 +23,7 @@ import (
 
 // TestDisk_Stories runs every story of testdata/script/disk; what a story is, is told at
 // TestMemory_Stories. The disk is one in memory that can lose what was not forced to it.
-func TestDisk_Stories(t *testing.T) {
-	files, err := filepath.Glob("testdata/script/disk/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no stories: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := tellDisk(string(want))
-			switch {
-			case *rewrite:
-				if err := os.WriteFile(file, got, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			case !bytes.Equal(got, want):
-				t.Errorf("the story went otherwise:\n%s", got)
-			}
-		})
-	}
-}
+func TestDisk_Stories(t *testing.T) { runStories(t, "testdata/script/disk/*.txt", tellDisk) }
 
 // tellDisk plays a story and writes it down again with the answers that came.
 func tellDisk(story string) []byte {

@@ -22,8 +22,12 @@ var rewrite = flag.Bool("rewrite", false, "write what happened into testdata/scr
 // TestMemory_Stories runs every story of testdata/script. In a story a line that starts
 // with > is a command, one that starts with # is the teller's, and the others are what the
 // command above them answered. With -rewrite the answers are replaced: then read the diff.
-func TestMemory_Stories(t *testing.T) {
-	files, err := filepath.Glob("testdata/script/*.txt")
+func TestMemory_Stories(t *testing.T) { runStories(t, "testdata/script/*.txt", tell) }
+
+// runStories compares each story with what it is when it is told anew.
+func runStories(t *testing.T, pattern string, tell func(story string) []byte) {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no stories: %v", err)
 	}
