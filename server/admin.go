@@ -38,6 +38,7 @@ func (a *admin) routes() http.Handler {
 	mux.HandleFunc("GET /healthz", healthHandler(a.srv.alive))
 	mux.HandleFunc("GET /readyz", healthHandler(a.srv.ready))
 	mux.HandleFunc("GET /api/stats", a.stats)
+	mux.HandleFunc("GET /api/breakers", a.breakers)
 	mux.HandleFunc("POST /api/drain", a.drain)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
@@ -128,11 +129,15 @@ func version() string {
 	return "unknown"
 }
 
-func (a *admin) stats(w http.ResponseWriter, _ *http.Request) {
+func (a *admin) stats(w http.ResponseWriter, _ *http.Request) { a.json(w, a.srv.Stats()) }
+
+// json answers with a document for people and machines.
+func (a *admin) json(w http.ResponseWriter, document any) {
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
-	if err := e.Encode(a.srv.Stats()); err != nil {
-		a.srv.log.Debug("stats were not sent", "error", err)
+	if err := e.Encode(document); err != nil {
+		a.srv.log.Debug("a document was not sent", "error", err)
 	}
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"throng/breaker"
 	"throng/internal/obs"
 	"throng/replay"
 	"throng/server/loops"
@@ -16,12 +17,38 @@ const (
 
 var requestReasons = []string{"idle", "timeout", "done"}
 
-// Reasons why connections are shed.
+// Reasons why connections, streams and events are shed.
 const (
-	shedConnections = iota // --connections-max is reached
-	shedRequests           // --requests-max is reached
-	shedDescriptors        // no descriptor was left
+	shedConnections      = iota // --connections-max is reached
+	shedRequests                // --requests-max is reached
+	shedDescriptors             // no descriptor was left
+	shedAddress                 // --address-connections-max is reached
+	shedNamespaceStreams        // --namespace-streams-max is reached
+	shedStreamsRate             // the load lets no more new streams in
+	shedPublishRate             // nor publishes
+	shedConnectionBreaker
+	shedGatewayBreaker
+	shedQueueRefused   // events: the policy refuses at once
+	shedQueueShed      // events: shed by priority
+	shedQueueConflated // events: replaced by newer ones
+	shedQueueTimeout   // events: waited for as long as they may
 )
+
+var shedReasons = []string{
+	"connections", "requests", "descriptors", "address", "namespace_streams", "streams_rate", "publish_rate",
+	"connection_breaker", "gateway_breaker", "queue_refused", "queue_shed", "queue_conflated", "queue_timeout",
+}
+
+// Signals of pressure, by the index of their gauge.
+const (
+	signalCPU         = iota // of the processors that this process may use
+	signalHost               // of all of them, where the scheduler is late as well
+	signalDelay              // of a loop or the scheduler
+	signalMemory             // of what this process may have
+	signalDescriptors        // of those that this process may open
+)
+
+var signalNames = []string{"cpu", "host", "delay", "memory", "descriptors"}
 
 func newTable(n int) *obs.Table {
 	var codes []string
@@ -31,9 +58,19 @@ func newTable(n int) *obs.Table {
 	return obs.New(obs.Options{
 		Loops:        n,
 		CloseReasons: append(loops.Reasons(), requestReasons...),
-		ShedReasons:  []string{"connections", "requests", "descriptors"},
+		ShedReasons:  shedReasons,
 		RefuseCodes:  codes,
+		Breakers:     breakerLabels(),
+		Signals:      signalNames,
 	})
+}
+
+func breakerLabels() []obs.Layer {
+	var all []obs.Layer
+	for i, name := range breaker.Layers() {
+		all = append(all, obs.Layer{Name: name, States: breaker.Layer(i).Names()})
+	}
+	return all
 }
 
 // countClosed counts the end of a connection in the request phase.
@@ -95,6 +132,9 @@ func (s *Server) bindMetrics() {
 	t.Namespaces.Func(gauge(s.hub.namespaces))
 	t.RetainedEvents.Func(func() float64 { return float64(s.store.Stats().Events) })
 	t.RetainedBytes.Func(func() float64 { return float64(s.store.Stats().Bytes) })
+	for i := range t.BreakerState {
+		t.BreakerState[i].Func(func() float64 { return float64(s.board.State(breaker.Layer(i))) })
+	}
 	s.bindStoreMetrics()
 }
 

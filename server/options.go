@@ -69,11 +69,52 @@ type Options struct {
 
 	LagPolicy   string   // a reader lapped by the ring: catchup, skip, close
 	CORSOrigins []string // origins allowed to read and publish; "*" allows every one
+
+	Breakers string // on, or off: nothing opens and nothing is limited by load
+
+	CPUTarget             int           // percent of the processors that this process may use; 0: not looked at
+	DelayTarget           time.Duration // how late a loop or the scheduler may be; 0: not looked at
+	MemoryBytesMax        int64         // memory of this process; 0: what the cgroup or the host has
+	MemoryTarget          int           // percent of it; 0: not looked at
+	StreamsRateMin        int           // new streams a second that are always let in
+	PublishRateMin        int           // publishes a second that are always let in
+	AddressConnectionsMax int           // connections of one client address; 0: any number
+	NamespaceStreamsMax   int           // streams of one namespace; 0: any number
+
+	ConnectionFailures int           // percent of establishments that fail, which opens the connection layer
+	ConnectionWindow   time.Duration // within which they are counted
+	ConnectionMin      int           // establishments within it before the percentage counts
+	ConnectionOpen     time.Duration // open for so long, then half-open
+	ConnectionProbes   int           // establishments that are tried half-open
+
+	GatewayFailures int           // streams of one namespace, of different addresses, whose writes failed in a row
+	GatewayOpen     time.Duration // open for so long, then half-open
+	GatewayProbes   int           // streams that are let in half-open
+
+	QueueLag      time.Duration // how far behind a loop may be
+	QueueFill     int           // percent of the ring that may be unread
+	QueueFillFor  time.Duration // for so long
+	QueueRefusals int           // publishes refused in a row, which open the queue layer
+	QueueOpen     time.Duration // open for so long, then half-open
+	QueueProbes   int           // publishes that are tried half-open
+	QueuePolicy   string        // what becomes of publishes for which the queue has no room: block, shed, shed-oldest, conflate, refuse
+	QueuePolicies []string      // the same for single namespaces, NAMESPACE=POLICY
+	QueueWait     time.Duration // how long a publish may wait while the queue layer is not closed
+
+	ProbeInterval time.Duration // between two probes of a data source
+	ProbeTimeout  time.Duration // for its answer
+	ProbeFailures int           // in a row, which degrade a source; as many more isolate it
+	RedisSlow     time.Duration // a slower answer of Redis is a weak one
+	UpstreamSlow  time.Duration // a slower answer of an upstream is a weak one
+	Ramp          time.Duration // until a source that was isolated has all its work again
+
+	GRPC      string   // address of the gRPC port, host:port; empty: none
+	Upstreams []string // gRPC sources whose events are published here: grpc://HOST:PORT/NAMESPACE
 }
 
 // Defaults are the settings of a server started without any flag.
 func Defaults() Options {
-	return Options{
+	o := Options{
 		Listen: "127.0.0.1:8080",
 		Admin:  "127.0.0.1:8081",
 		Store:  "memory",
@@ -127,4 +168,6 @@ func Defaults() Options {
 
 		LagPolicy: "catchup",
 	}
+	setBreakerDefaults(&o)
+	return o
 }

@@ -34,7 +34,10 @@ const (
 )
 
 // settings has one row for each field of Options, in the order of their groups.
-var settings = []Setting{
+var settings = slices.Concat(plainSettings, breakerSettings)
+
+// plainSettings are those of what works without a breaker.
+var plainSettings = []Setting{
 	row("Listen", "listen", "Addresses", "public address; only loopback is reached by default", address(false)),
 	row("Admin", "admin", "Addresses", "address of metrics and profiles; empty: no admin port", address(true)),
 	row("Store", "store", "Addresses", "where events are kept for replay: in memory, on disk, or in Redis, where several nodes share them", storePlace()),
@@ -216,10 +219,14 @@ func address(none bool) rule {
 		if s == "" {
 			return is && none
 		}
-		host, port, err := net.SplitHostPort(s)
-		_, portErr := strconv.ParseUint(port, 10, 16)
-		return is && err == nil && portErr == nil && !strings.ContainsAny(host, " /@")
+		return is && addressOK(s)
 	}}
+}
+
+func addressOK(s string) bool {
+	host, port, err := net.SplitHostPort(s)
+	_, portErr := strconv.ParseUint(port, 10, 16)
+	return err == nil && portErr == nil && !strings.ContainsAny(host, " /@")
 }
 
 func origins() rule {

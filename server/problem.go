@@ -36,13 +36,19 @@ var (
 	lengthRequired   = problem{"length_required", 411, "The body's length is unknown", 0}
 	bodyTooLarge     = problem{"body_too_large", 413, "The body is too large", 0}
 	badMediaType     = problem{"unsupported_media_type", 415, "The body's coding is not taken here", 0}
+	conflated        = problem{"conflated", 409, "A newer event took its place", 0}
 	keyReused        = problem{"idempotency_key_reused", 422, "The key was used for another event", 0}
 	manyNamespaces   = problem{"too_many_namespaces", 429, "No more namespaces can be opened", 10 * time.Second}
+	queueFull        = problem{"queue_full", 429, "The queue has no room", time.Second}
+	addressLimit     = problem{"address_limit", 429, "The client's address holds as many connections as it may", 5 * time.Second}
+	namespaceLimit   = problem{"namespace_limit", 429, "The namespace holds as many streams as it may", 5 * time.Second}
 	storeFailed      = problem{"store_failed", 503, "The log did not take the event", time.Second}
 	storeFull        = problem{"store_full", 503, "The log has no room", 5 * time.Second}
 	storeUnavailable = problem{"store_unavailable", 503, "The log can't be reached", time.Second}
 	storeSilent      = problem{"store_unanswered", 503, "The log did not answer", time.Second}
 	overloaded       = problem{"overloaded", 503, "The node has more to do than it can", time.Second}
+	shedEvent        = problem{"shed", 503, "The event was shed", time.Second}
+	breakerOpen      = problem{"breaker_open", 503, "A breaker is open", 5 * time.Second}
 	draining         = problem{"draining", 503, "The node is about to stop", time.Second}
 	connectionLimit  = problem{"connection_limit", 503, "The node holds as many connections as it may", 5 * time.Second}
 )
@@ -51,7 +57,8 @@ var (
 var problems = []*problem{
 	&badRequest, &badTopic, &missingTopic, &tooManyTopics, &badNamespace, &badEventName, &badData, &badSince,
 	&badFormat, &badKey, &badLine, &originForbidden, &notFound, &methodNotAllowed, &requestTimeout, &lengthRequired,
-	&bodyTooLarge, &badMediaType, &keyReused, &manyNamespaces, &storeFailed, &storeFull, &storeUnavailable, &storeSilent, &overloaded, &draining, &connectionLimit,
+	&bodyTooLarge, &badMediaType, &conflated, &keyReused, &manyNamespaces, &queueFull, &addressLimit, &namespaceLimit,
+	&storeFailed, &storeFull, &storeUnavailable, &storeSilent, &overloaded, &shedEvent, &breakerOpen, &draining, &connectionLimit,
 }
 
 // refusal is a problem with what was wrong this time.
@@ -92,7 +99,7 @@ func (r *refusal) retryAfter(random uint32) []byte {
 
 var statusTexts = map[int]string{
 	200: "OK", 204: "No Content", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
-	405: "Method Not Allowed", 408: "Request Timeout", 411: "Length Required", 413: "Content Too Large",
+	405: "Method Not Allowed", 408: "Request Timeout", 409: "Conflict", 411: "Length Required", 413: "Content Too Large",
 	414: "URI Too Long", 415: "Unsupported Media Type", 417: "Expectation Failed", 422: "Unprocessable Content",
 	429: "Too Many Requests", 431: "Request Header Fields Too Large", 500: "Internal Server Error",
 	501: "Not Implemented", 503: "Service Unavailable", 505: "HTTP Version Not Supported",

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"throng/breaker"
 	"throng/httpparse"
 	"throng/internal/obs"
 	"throng/poller"
@@ -24,6 +25,7 @@ type Server struct {
 	o      Options
 	log    *slog.Logger
 	table  *obs.Table
+	board  *breaker.Board
 	store  replay.Store
 	group  *loops.Group
 	hub    *hub
@@ -124,6 +126,7 @@ func (s *Server) build() error {
 	clock := loops.ClockFrom(time.Now())
 	n := loopsOf(s.o.Loops)
 	s.table = newTable(n)
+	s.board = breaker.NewBoard(s.log, func(l breaker.Layer, to breaker.State) { s.table.BreakerTransitions[l][to].Inc() })
 	var err error
 	if s.store, err = s.openStore(); err != nil {
 		return err

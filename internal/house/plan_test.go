@@ -11,6 +11,7 @@ var floors = map[string]int{
 
 	"sse": 1, "httpparse": 1, "ringbuf": 1, "poller": 1, "breaker": 1,
 	"web": 1, "deploy": 1, "internal/obs": 1, "internal/house": 1,
+	"internal/hostload":  1, // what the host and the cgroup have left
 	"internal/redisproc": 1, // real Redis servers, for tests and for bench
 
 	"internal/simio": 2, // the second implementation of poller's seams
@@ -18,6 +19,7 @@ var floors = map[string]int{
 	"replay/seglog": 2, // the segmented log of bytes below the disk store
 
 	"replay": 3, "client": 3, "topics": 3,
+	"source":       3, // events over gRPC, both ways
 	"server/loops": 4,
 	"server":       5, "bench": 5,
 	"cmd": 6, "examples": 6,
@@ -53,6 +55,8 @@ var keys = []key{
 	{"github.com/redis/rueidis", []string{"replay"}, true, "one log room speaks to Redis; tests may set it up and look inside"},
 	{"github.com/cockroachdb/pebble", []string{"replay"}, true, "what is on disk is framed by one room; tests take its file systems that forget and fail"},
 	{"github.com/sony/gobreaker", []string{"breaker"}, false, "breakers are configured in one place"},
+	{"google.golang.org/grpc", []string{"source"}, true, "one room speaks gRPC; tests may be its peers"},
+	{"google.golang.org/protobuf", []string{"source"}, true, "its messages are made in one room"},
 	{"github.com/VictoriaMetrics/metrics", []string{"internal/obs"}, false, "metrics are one table"},
 	{"github.com/valyala/bytebufferpool", []string{"server", "replay"}, false, "pooled bytes have two owners"},
 	{"github.com/alecthomas/kong", []string{"cmd"}, false, "options are read by the command line only"},
@@ -70,6 +74,7 @@ var births = map[string]string{
 	"cmd/throng/serve.go":          "Serve and Drain wait, while the main goroutine hears signals; it ends both and takes their answers",
 	"cmd/throng/bench_progress.go": "redraws the bar on a terminal; the end of the measurement ends it",
 	"cmd/throng/publish.go":        "reads standard input, which can't be interrupted; ends with its input or with the process",
+	"breaker/source.go":            "one prober for each channel of a source; its owner's context ends them, Run waits",
 	"bench/process.go":             "waits for the end of the process under test, which stop brings about",
 	"bench/fair.go":                "floods beside the measurement, which ends it and takes its answer",
 	"bench/check/crew.go":          "the publishers and subscribers of a check; dismiss ends all and waits",

@@ -14,7 +14,7 @@ const (
 type Family struct {
 	Name  string
 	Type  string // counter, gauge, histogram or summary
-	Label string // the label that tells its series apart, "" when there is only one
+	Label string // the labels that tell its series apart, in words; "" when there is only one
 	Help  string // one sentence, without a line break or a backslash
 }
 
@@ -56,6 +56,15 @@ const (
 	nameSpooledEvents     = "throng_spooled_events"
 	nameSpooledBytes      = "throng_spooled_bytes"
 	nameSpoolDropped      = "throng_spool_dropped_total"
+	nameBreakerState      = "throng_breaker_state"
+	nameTransitions       = "throng_breaker_transitions_total"
+	namePressure          = "throng_pressure_ratio"
+	nameLimitStreams      = "throng_limit_streams"
+	nameLimitPublishes    = "throng_limit_publishes"
+	nameUpstreamEvents    = "throng_upstream_events_total"
+	nameUpstreamRetries   = "throng_upstream_reconnects_total"
+	nameUpstreamGaps      = "throng_upstream_gaps_total"
+	nameGRPCResponses     = "throng_grpc_responses_total"
 )
 
 // families are the server's own, in the order in which documentation tells them.
@@ -96,6 +105,15 @@ var families = []Family{
 	{nameSpooledEvents, typeGauge, "", "Events that wait on this node's disk for Redis to come back."},
 	{nameSpooledBytes, typeGauge, "", "Bytes of the events that wait on this node's disk."},
 	{nameSpoolDropped, typeCounter, "", "Events that waited and were then refused by Redis for good."},
+	{nameBreakerState, typeGauge, "layer", "How a layer of breakers stands, by its worst one: 0 closed or healthy, 1 half-open or degraded, 2 open or isolated."},
+	{nameTransitions, typeCounter, "layer to", "Transitions of breakers, by the layer and by the state they went to."},
+	{namePressure, typeGauge, "signal", "How much there is to do, against the target of that signal; above 1 fewer new streams and publishes are let in."},
+	{nameLimitStreams, typeGauge, "", "New streams a second that are let in, found out under load; 0: there is no limit."},
+	{nameLimitPublishes, typeGauge, "", "Publishes a second that are let in, found out under load; 0: there is no limit."},
+	{nameUpstreamEvents, typeCounter, "", "Events that came from gRPC upstreams."},
+	{nameUpstreamRetries, typeCounter, "", "Times that a gRPC upstream was dialled again after its stream had ended."},
+	{nameUpstreamGaps, typeCounter, "", "Times that a gRPC upstream could not give all that followed the last ID."},
+	{nameGRPCResponses, typeCounter, "code", "Answers on the gRPC port by status code; one for each event of a PublishStream."},
 }
 
 // Families lists everything that WritePrometheus may write: the server's own families

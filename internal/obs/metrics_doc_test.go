@@ -13,11 +13,14 @@ var rewrite = flag.Bool("rewrite", false, "write docs/metrics.md anew")
 
 // labelWords says what the values of a label of the server's own families are.
 var labelWords = map[string]string{
-	"kind":   "`request` or `sse`; `poll` and `ws` are there and stay 0",
-	"reason": "of a closed connection: [errors.md](errors.md#why-connections-are-closed). Of a shed one: `connections` and `requests` are the options of that name with `-max`, `descriptors` is the process's limit",
-	"code":   "of an answer: the HTTP status. Of a refused publish: the code, see [errors.md](errors.md)",
-	"ns":     fmt.Sprintf("the namespace; the first %d have a series of their own, the rest is `other`", publishedMax),
-	"loop":   "the loop's number, from 0",
+	"kind":     "`request` or `sse`; `poll` and `ws` are there and stay 0",
+	"reason":   "of a closed connection: [errors.md](errors.md#why-connections-are-closed). Of a shed one: `connections` and `requests` are the options of that name with `-max`, `descriptors` is the process's limit; the others are in [overload.md](overload.md)",
+	"code":     "of an answer: the HTTP status, or gRPC's. Of a refused publish: the code, see [errors.md](errors.md)",
+	"ns":       fmt.Sprintf("the namespace; the first %d have a series of their own, the rest is `other`", publishedMax),
+	"loop":     "the loop's number, from 0",
+	"layer":    "`connection`, `gateway`, `queue` or `source`, see [overload.md](overload.md)",
+	"layer to": "the layer, and the state that a breaker of it went to",
+	"signal":   "what is measured, see [overload.md](overload.md)",
 }
 
 const metricsPageTop = `# Metrics

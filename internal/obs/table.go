@@ -39,6 +39,15 @@ type Options struct {
 	CloseReasons []string // why connections are closed
 	ShedReasons  []string // why connections and requests are turned away
 	RefuseCodes  []string // problem codes with which a publish is refused
+	Breakers     []Layer  // layers of breakers
+	Signals      []string // what makes pressure
+	GRPCCodes    []string // status codes of gRPC
+}
+
+// Layer is the label of a layer of breakers, with those of its states.
+type Layer struct {
+	Name   string
+	States []string
 }
 
 // Table is all the metrics of one server. Any goroutine may count; fields are set by New
@@ -85,6 +94,17 @@ type Table struct {
 	SpooledBytes  Gauge
 	SpoolDropped  Counter
 
+	BreakerState       []Gauge     // by Options.Breakers
+	BreakerTransitions [][]Counter // by Options.Breakers and its states
+	Pressure           []Gauge     // by Options.Signals
+	LimitStreams       Gauge
+	LimitPublishes     Gauge
+
+	UpstreamEvents  Counter
+	UpstreamRetries Counter
+	UpstreamGaps    Counter
+	GRPCResponses   []Counter // by Options.GRPCCodes
+
 	set *metrics.Set
 
 	responses      [600]*Counter // by status code; many share responsesOther
@@ -97,7 +117,7 @@ type Table struct {
 
 // statuses are the codes that the public port is expected to answer.
 var statuses = [...]int{
-	101, 200, 204, 400, 401, 403, 404, 405, 408, 411, 413, 414, 415, 422, 429, 431, 500, 501, 503, 505,
+	101, 200, 204, 400, 401, 403, 404, 405, 408, 409, 411, 413, 414, 415, 422, 429, 431, 500, 501, 503, 505,
 }
 
 // New makes a table whose series all exist and are zero. Labels in o must differ from
@@ -107,6 +127,9 @@ func New(o Options) *Table {
 		ConnectionsClosed: make([]Counter, len(o.CloseReasons)),
 		Shed:              make([]Counter, len(o.ShedReasons)),
 		PublishRefused:    make([]Counter, len(o.RefuseCodes)),
+		BreakerState:      make([]Gauge, len(o.Breakers)),
+		Pressure:          make([]Gauge, len(o.Signals)),
+		GRPCResponses:     make([]Counter, len(o.GRPCCodes)),
 		AppendDuration:    NewHistogram(),
 		DeliveryLag:       NewHistogram(),
 		BroadcastDuration: NewHistogram(),
@@ -132,8 +155,11 @@ func New(o Options) *Table {
 		nameTailSkipped:       &t.TailSkipped,
 		nameTailRewrites:      &t.TailRewrites,
 		nameSpoolDropped:      &t.SpoolDropped,
+		nameUpstreamEvents:    &t.UpstreamEvents,
+		nameUpstreamRetries:   &t.UpstreamRetries,
+		nameUpstreamGaps:      &t.UpstreamGaps,
 	} {
-		t.counter(name, "", c)
+		t.counter(name, c)
 	}
 	for name, g := range map[string]*Gauge{
 		nameSlowConsumers:  &t.SlowConsumers,
@@ -146,8 +172,10 @@ func New(o Options) *Table {
 		nameTails:          &t.Tails,
 		nameSpooledEvents:  &t.SpooledEvents,
 		nameSpooledBytes:   &t.SpooledBytes,
+		nameLimitStreams:   &t.LimitStreams,
+		nameLimitPublishes: &t.LimitPublishes,
 	} {
-		t.gauge(name, "", g)
+		t.gauge(name, g)
 	}
 	t.set.RegisterMetricsWriter(func(w io.Writer) {
 		t.AppendDuration.write(w, nameAppendDuration)
@@ -161,53 +189,71 @@ func New(o Options) *Table {
 // registerLabelled registers the families with a label.
 func (t *Table) registerLabelled(o Options) {
 	for k := range t.Connections {
-		t.gauge(nameConnections, Kind(k).String(), &t.Connections[k])
+		t.gauge(nameConnections, &t.Connections[k], Kind(k).String())
 	}
 	for i := range o.Loops {
-		t.gauge(nameRingFill, strconv.Itoa(i), &t.RingFill[i])
-		t.gauge(nameRingLag, strconv.Itoa(i), &t.RingLag[i])
+		t.gauge(nameRingFill, &t.RingFill[i], strconv.Itoa(i))
+		t.gauge(nameRingLag, &t.RingLag[i], strconv.Itoa(i))
 	}
 	for i, reason := range o.CloseReasons {
-		t.counter(nameConnectionsClosed, reason, &t.ConnectionsClosed[i])
+		t.counter(nameConnectionsClosed, &t.ConnectionsClosed[i], reason)
 	}
 	for i, reason := range o.ShedReasons {
-		t.counter(nameShed, reason, &t.Shed[i])
+		t.counter(nameShed, &t.Shed[i], reason)
 	}
 	for i, code := range o.RefuseCodes {
-		t.counter(namePublishRefused, code, &t.PublishRefused[i])
+		t.counter(namePublishRefused, &t.PublishRefused[i], code)
+	}
+	for i, l := range o.Breakers {
+		t.gauge(nameBreakerState, &t.BreakerState[i], l.Name)
+		t.BreakerTransitions = append(t.BreakerTransitions, make([]Counter, len(l.States)))
+		for j, state := range l.States {
+			t.counter(nameTransitions, &t.BreakerTransitions[i][j], l.Name, state)
+		}
+	}
+	for i, signal := range o.Signals {
+		t.gauge(namePressure, &t.Pressure[i], signal)
+	}
+	for i, code := range o.GRPCCodes {
+		t.counter(nameGRPCResponses, &t.GRPCResponses[i], code)
 	}
 	for i := range t.responses {
 		t.responses[i] = &t.responsesOther
 	}
-	t.counter(nameHTTPResponses, other, &t.responsesOther)
+	t.counter(nameHTTPResponses, &t.responsesOther, other)
 	for _, status := range statuses {
 		c := &Counter{}
 		t.responses[status] = c
-		t.counter(nameHTTPResponses, strconv.Itoa(status), c)
+		t.counter(nameHTTPResponses, c, strconv.Itoa(status))
 	}
-	t.counter(nameEventsPublished, other, &t.publishedOther)
+	t.counter(nameEventsPublished, &t.publishedOther, other)
 }
 
 // counter registers one series. The library's gauge prints any number; the type that a
 // scrape sees is the family's.
-func (t *Table) counter(family, label string, c *Counter) {
-	t.set.NewGauge(series(family, label), func() float64 { return float64(c.Value()) })
+func (t *Table) counter(family string, c *Counter, labels ...string) {
+	t.set.NewGauge(series(family, labels), func() float64 { return float64(c.Value()) })
 }
 
 // gauge registers one series.
-func (t *Table) gauge(family, label string, g *Gauge) {
-	t.set.NewGauge(series(family, label), g.Value)
+func (t *Table) gauge(family string, g *Gauge, labels ...string) {
+	t.set.NewGauge(series(family, labels), g.Value)
 }
 
 // labelEscape is what the text format asks for in a label's value.
 var labelEscape = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 
 // series is the full name of a series of a family.
-func series(family, label string) string {
-	if name := familyOf[family].Label; name != "" {
-		return family + "{" + name + `="` + labelEscape.Replace(label) + `"}`
+func series(family string, values []string) string {
+	var b strings.Builder
+	b.WriteString(family)
+	for i, name := range strings.Fields(familyOf[family].Label) {
+		b.WriteString([]string{"{", ","}[min(i, 1)] + name + `="` + labelEscape.Replace(values[i]) + `"`)
 	}
-	return family
+	if len(values) > 0 {
+		b.WriteByte('}')
+	}
+	return b.String()
 }
 
 // HTTPResponse is the counter of a status code.
@@ -232,6 +278,6 @@ func (t *Table) Published(ns string) *Counter {
 	}
 	c = &Counter{}
 	t.published[ns] = c
-	t.counter(nameEventsPublished, ns, c)
+	t.counter(nameEventsPublished, c, ns)
 	return c
 }

@@ -18,6 +18,9 @@ func newTable() *Table {
 		CloseReasons: []string{"peer", "drain"},
 		ShedReasons:  []string{"connections"},
 		RefuseCodes:  []string{"bad_topic", "overload"},
+		Breakers:     []Layer{{"queue", []string{"closed", "half-open", "open"}}, {"source", []string{"healthy", "degraded", "isolated"}}},
+		Signals:      []string{"cpu", "memory"},
+		GRPCCodes:    []string{"OK", "Unavailable"},
 	})
 }
 
@@ -106,42 +109,62 @@ func TestTable_EachFieldIsItsSeries(t *testing.T) {
 	m.Namespaces.Set(19)
 	m.RetainedEvents.Set(20)
 	m.RetainedBytes.Set(1 << 40)
+	m.BreakerState[1].Set(2)
+	m.BreakerTransitions[0][1].Add(22)
+	m.BreakerTransitions[1][2].Add(23)
+	m.Pressure[1].Func(func() float64 { return 0.5 })
+	m.LimitStreams.Set(24)
+	m.LimitPublishes.Set(25)
+	m.UpstreamEvents.Add(26)
+	m.UpstreamRetries.Add(27)
+	m.UpstreamGaps.Add(28)
+	m.GRPCResponses[1].Add(29)
 	m.AppendDuration.Observe(time.Millisecond)
 	m.DeliveryLag.ObserveNs(2e6, 2)
 	m.BroadcastDuration.ObserveNs(1, 3)
 	m.LoopTurn.ObserveNs(1, 4)
 	s := read(t, m)
 	want(t, s, map[string]float64{
-		`throng_connections{kind="sse"}`:                     3,
-		`throng_connections{kind="poll"}`:                    4,
-		`throng_connections{kind="ws"}`:                      5,
-		`throng_connections{kind="request"}`:                 6,
-		`throng_connections_opened_total`:                    7,
-		`throng_connections_closed_total{reason="peer"}`:     8,
-		`throng_connections_closed_total{reason="drain"}`:    1,
-		`throng_shed_total{reason="connections"}`:            10,
-		`throng_publish_refused_total{code="bad_topic"}`:     0,
-		`throng_publish_refused_total{code="overload"}`:      11,
-		`throng_events_delivered_total`:                      112,
-		`throng_bytes_written_total`:                         1 << 52,
-		`throng_ring_fill_ratio{loop="0"}`:                   0.25,
-		`throng_ring_lag_seconds{loop="1"}`:                  1.5,
-		`throng_ring_full_total`:                             13,
-		`throng_slow_consumers`:                              14,
-		`throng_pinned_frames`:                               15,
-		`throng_heartbeats_total`:                            16,
-		`throng_replay_events_total`:                         17,
-		`throng_replay_gaps_total`:                           18,
-		`throng_namespaces`:                                  19,
-		`throng_retained_events`:                             20,
-		`throng_retained_bytes`:                              1 << 40,
-		`throng_append_duration_seconds_bucket{le="0.001"}`:  1,
-		`throng_append_duration_seconds_bucket{le="0.0005"}`: 0,
-		`throng_append_duration_seconds_sum`:                 0.001,
-		`throng_delivery_lag_seconds_count`:                  2,
-		`throng_delivery_lag_seconds_sum`:                    0.004,
-		`throng_broadcast_duration_seconds_count`:            3,
-		`throng_loop_turn_seconds_count`:                     4,
+		`throng_connections{kind="sse"}`:                                 3,
+		`throng_connections{kind="poll"}`:                                4,
+		`throng_connections{kind="ws"}`:                                  5,
+		`throng_connections{kind="request"}`:                             6,
+		`throng_connections_opened_total`:                                7,
+		`throng_connections_closed_total{reason="peer"}`:                 8,
+		`throng_breaker_state{layer="source"}`:                           2,
+		`throng_breaker_transitions_total{layer="queue",to="half-open"}`: 22,
+		`throng_breaker_transitions_total{layer="source",to="isolated"}`: 23,
+		`throng_pressure_ratio{signal="memory"}`:                         0.5,
+		`throng_limit_streams`:                                           24,
+		`throng_limit_publishes`:                                         25,
+		`throng_upstream_events_total`:                                   26,
+		`throng_upstream_reconnects_total`:                               27,
+		`throng_upstream_gaps_total`:                                     28,
+		`throng_grpc_responses_total{code="Unavailable"}`:                29,
+		`throng_connections_closed_total{reason="drain"}`:                1,
+		`throng_shed_total{reason="connections"}`:                        10,
+		`throng_publish_refused_total{code="bad_topic"}`:                 0,
+		`throng_publish_refused_total{code="overload"}`:                  11,
+		`throng_events_delivered_total`:                                  112,
+		`throng_bytes_written_total`:                                     1 << 52,
+		`throng_ring_fill_ratio{loop="0"}`:                               0.25,
+		`throng_ring_lag_seconds{loop="1"}`:                              1.5,
+		`throng_ring_full_total`:                                         13,
+		`throng_slow_consumers`:                                          14,
+		`throng_pinned_frames`:                                           15,
+		`throng_heartbeats_total`:                                        16,
+		`throng_replay_events_total`:                                     17,
+		`throng_replay_gaps_total`:                                       18,
+		`throng_namespaces`:                                              19,
+		`throng_retained_events`:                                         20,
+		`throng_retained_bytes`:                                          1 << 40,
+		`throng_append_duration_seconds_bucket{le="0.001"}`:              1,
+		`throng_append_duration_seconds_bucket{le="0.0005"}`:             0,
+		`throng_append_duration_seconds_sum`:                             0.001,
+		`throng_delivery_lag_seconds_count`:                              2,
+		`throng_delivery_lag_seconds_sum`:                                0.004,
+		`throng_broadcast_duration_seconds_count`:                        3,
+		`throng_loop_turn_seconds_count`:                                 4,
 	})
 }
 
@@ -248,7 +271,7 @@ func (w brokenWriter) Write([]byte) (int, error) { return 0, w.err }
 // units, and labels that cannot grow with users or topics.
 func TestFamilies_NamesKeepTheConvention(t *testing.T) {
 	name := regexp.MustCompile(`^throng(_[a-z]+)+$`)
-	labels := []string{"", "kind", "reason", "code", "ns", "loop"}
+	labels := []string{"", "kind", "reason", "code", "ns", "loop", "layer", "layer to", "signal"}
 	scaled := regexp.MustCompile(`_(ms|us|ns|milliseconds|microseconds|nanoseconds|minutes|kb|mb|kilobytes|megabytes|percent)(_|$)`)
 	for i, f := range families {
 		total := strings.HasSuffix(f.Name, "_total")
@@ -259,8 +282,8 @@ func TestFamilies_NamesKeepTheConvention(t *testing.T) {
 			t.Errorf("%s is a %s", f.Name, f.Type)
 		case f.Type == typeHistogram && !strings.HasSuffix(f.Name, "_seconds"):
 			t.Errorf("%s: histograms count seconds", f.Name)
-		case f.Type == typeGauge && !regexp.MustCompile(`(s|_ratio|_up)$`).MatchString(f.Name):
-			t.Errorf("%s: a gauge is a ratio, says what is up, or ends with what it counts", f.Name)
+		case f.Type == typeGauge && !regexp.MustCompile(`(s|_ratio|_up|_state)$`).MatchString(f.Name):
+			t.Errorf("%s: a gauge is a ratio, a state, says what is up, or ends with what it counts", f.Name)
 		case !slices.Contains(labels, f.Label):
 			t.Errorf("%s: label %s is not in the list", f.Name, f.Label)
 		case !strings.HasSuffix(f.Help, ".") || strings.ContainsAny(f.Help, "\\\n"):
