@@ -59,6 +59,7 @@ type Figures struct {
 	Closed         [reasonCount]uint64 `json:"-"`
 	RingFill       float64             `json:"ring_fill_ratio"`  // 0 to 1 of the entries it may be behind
 	RingLagSeconds float64             `json:"ring_lag_seconds"` // age of the oldest entry it has not dealt with
+	BehindSeconds  float64             `json:"behind_seconds"`   // by how much that is older than fan-outs within their budget explain
 }
 
 // Rows is the number of rows in use and of descriptors in the mailbox, which will be rows.
@@ -88,6 +89,7 @@ func (l *Loop) Figures() Figures {
 			since = at
 		}
 		f.RingLagSeconds = float64(now-since) / 1e9
+		f.BehindSeconds = f.RingLagSeconds
 	}
 	return f
 }
