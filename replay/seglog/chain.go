@@ -74,8 +74,7 @@ func (l *Log) settle(sc *scanner, s, newer *segment, m *marker, clean bool, r *R
 // scan reads frames for as long as they are whole and follow each other, and no record
 // above limit. It answers the last record and where it ends.
 func scan(sc *scanner, h *header, limit uint64) (last uint64, end int64, err error) {
-	last = h.first - 1
-	_, end, err = sc.payload(0, false)
+	last, end = h.first-1, headerEnd
 	for err == nil && last < limit {
 		var payload []byte
 		var next int64

@@ -82,6 +82,41 @@ func TestOpen_TornHeaderIsThrownAway(t *testing.T) {
 	}
 }
 
+// A header that went bad costs nothing while a newer one names the segment, whether the log
+// was closed or not, and also when several went bad.
+func TestOpen_DamagedHeadersAreMadeUpFor(t *testing.T) {
+	for _, damaged := range [][]int{{0}, {1}, {2}, {1, 2}, {0, 1, 2, 3}} {
+		for _, closed := range []bool{true, false} {
+			fs := vfs.NewMem()
+			o := Options{FS: fs, Fsync: Always, SegmentBytes: 4 << 10, Now: (&clock{1}).now}
+			l, _ := open(t, "/l", o)
+			for i := range 400 {
+				add(t, l, fmt.Sprintf("record %d, which is not short at all", i+1))
+			}
+			if closed {
+				if err := l.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want := len(l.segs)
+			for _, i := range damaged {
+				file, err := fs.UnsafeGetFileDataBuffer(l.segs[i].path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				file[chunkHead+3] ^= 1
+			}
+			l, r := open(t, "/l", o)
+			if r.Records != 400 || r.First != 1 || r.LostRecords != 0 || len(l.Segments()) < want {
+				t.Errorf("headers %v, closed %t: %v", damaged, closed, r)
+			}
+			if got := readAll(t, l, 1); len(got) != 400 {
+				t.Errorf("headers %v, closed %t: %d records read", damaged, closed, len(got))
+			}
+		}
+	}
+}
+
 func TestReader_DamageInASealedSegmentIsTold(t *testing.T) {
 	fs := vfs.NewMem()
 	o := Options{FS: fs, Fsync: Always, SegmentBytes: 4 << 10}

@@ -185,8 +185,41 @@ func (l *Log) find(names []string) (*found, error) {
 			f.junk = append(f.junk, s)
 		}
 	}
-	slices.SortFunc(f.segs, func(a, b *segment) int { return cmp.Compare(a.seq, b.seq) })
+	f.sort()
+	for f.adopt() {
+		f.sort()
+	}
 	return f, nil
+}
+
+func (f *found) sort() {
+	slices.SortFunc(f.segs, func(a, b *segment) int { return cmp.Compare(a.seq, b.seq) })
+}
+
+// adopt takes one segment back whose header went bad on the disk: a header that can be read
+// names it, so it was begun, and that is no torn beginning of a crash. Its records need no
+// header, and its name says their numbers. What it does not say is taken with care: the one
+// before is the next older that may have records, and may be torn.
+func (f *found) adopt() bool {
+	for _, newer := range f.segs {
+		i := slices.IndexFunc(f.junk, func(s *segment) bool {
+			return s.seq == newer.prev && s.first <= newer.first && s.end >= headerEnd
+		})
+		if i < 0 {
+			continue
+		}
+		s := f.junk[i]
+		f.junk = slices.Delete(f.junk, i, i+1)
+		for _, older := range slices.Concat(f.segs, f.junk) {
+			if older.seq < s.seq && older.first < s.first {
+				s.prev = max(s.prev, older.seq)
+			}
+		}
+		s.flags = flagAfterUnsynced
+		f.segs = append(f.segs, s)
+		return true
+	}
+	return false
 }
 
 // readHeader fills in what the name does not say. It answers false for a header that can't
