@@ -2,57 +2,76 @@ package breaker
 
 import (
 	"math"
+	"slices"
 	"sync/atomic"
 	"time"
 )
 
 // LimiterOptions configure a Limiter.
 type LimiterOptions struct {
-	Min   float64       // a second; it never lets in less, so that everybody's turn comes
+	Min   float64       // a second; it never lets in less, so that everybody's turn comes; at least 1
 	Burst time.Duration // of the rate may come at once
 	Clock func() int64  // monotonic, ns
 }
 
-// Limiter lets in what there is room for. There is no limit until the pressure reaches 1;
-// then the rate at which things were let in until now is the limit, and from there it is
-// lowered while the pressure is above 1 and raised while it is below and somebody is
-// refused. When nobody has been refused for a while, there is no limit again.
+// Limiter lets in what there is room for. There is no limit until the pressure has reached 1;
+// then what was let in before is the limit, and from there it is led so that the pressure
+// stays at 1. When nobody has been refused for a while, there is no limit again.
 //
-// It follows BBR and Sentinel's system rules: what goes through without the pressure rising
-// is what the machine can take, whatever a configuration thinks.
+// It follows BBR and Sentinel's system rules: what went through before the pressure rose is
+// what the machine can take, whatever a configuration thinks. The rate is then led by an
+// integrating controller in logarithms: each tick multiplies it by a power of 1/pressure, so
+// that it is as quick for 100 a second as for 100,000, and that its mean error is zero. Two
+// ticks must agree before it moves, on the less extreme of them: one bad tick does nothing,
+// and noise around 1 gives no motion. (Raising and cutting by fixed steps, as TCP does, saws;
+// and cutting at each tick above 1 goes on while what was let in too much is worked off.)
 //
 // Allow may be called by any goroutine, Tick by one.
 type Limiter struct {
-	o       LimiterOptions
+	o LimiterOptions
+
+	_       [64]byte      // what all read and nobody writes often keeps its cache line
 	rate    atomic.Uint64 // bits of a float64, a second; 0: no limit
-	next    atomic.Int64  // when the next one is due, ns
+	_       [64]byte
+	next    atomic.Int64 // when the next one is due, ns
 	allowed atomic.Uint64
 	refused atomic.Uint64
+	_       [64]byte
 
-	last  int64   // Tick, ns
-	seen  uint64  // allowed by then
-	off   uint64  // refused by then
-	speed float64 // allowed a second, lately
-	calm  int64   // since when nobody is refused, ns
-	share atomic.Uint64
+	last   int64                // Tick, ns
+	seen   uint64               // allowed by then
+	off    uint64               // refused by then
+	speed  float64              // allowed a second, lately
+	before [limitBefore]float64 // speed at the last ticks, the newest last
+	raw    float64              // pressure at the last tick
+	calm   int64                // since when nobody is refused, ns
+	share  atomic.Uint64
 }
 
-// What a Limiter does in a tick.
+// What a Limiter does in a tick. The numbers are from the simulation in limiter_plant_test.go.
 const (
-	limitSpeedOver = 0.5             // seconds over which the speed is averaged
-	limitCutMost   = 0.7             // of the rate, left after one tick however high the pressure is
-	limitRaiseMost = 0.05            // of the rate, added in one tick
+	limitSpeedOver = 1.0             // seconds over which the speed is averaged
+	limitBefore    = 5               // ticks that a limit is behind the cause of the pressure, at most
+	limitGain      = 2.0             // a second: of the logarithm of the pressure, that is taken from that of the rate
+	limitCutMost   = 1.0             // a second: of the logarithm of the rate, that is cut
 	limitSlack     = 1.1             // of the speed: a limit above it would not be felt
 	limitCalmAfter = 2 * time.Second // without a refusal, until there is no limit again
 	limitShareOver = 2.0             // seconds over which the share of refusals is averaged
+	limitSpanMost  = 0.25            // seconds that a tick stands for, at most
+	limitLeast     = 0.05            // pressure: below it all are the same
+	limitMost      = 20.0            // pressure: above it all are the same
 )
 
 // NewLimiter makes one without a limit.
 func NewLimiter(o LimiterOptions) *Limiter {
+	o.Min = max(o.Min, 1)
 	return &Limiter{o: o, last: o.Clock()}
 }
 
-// Allow asks for one. Without a limit it is an atomic load and an addition.
+// Allow asks for one. Without a limit it is an atomic load and an addition. With one it is
+// the generic cell rate algorithm: next is when the next one would be due if they came evenly,
+// and may lie behind by the burst. A clock that differs a little between processors moves that
+// by as much, and no more.
 func (l *Limiter) Allow() bool {
 	rate := math.Float64frombits(l.rate.Load())
 	if rate == 0 {
@@ -84,34 +103,47 @@ func (l *Limiter) Tick(pressure float64) {
 	if span <= 0 {
 		return
 	}
+	if !(pressure > limitLeast) { // also what is not a number
+		pressure = limitLeast
+	}
+	pressure = min(pressure, limitMost)
 	allowed, refused := l.allowed.Load(), l.refused.Load()
 	in, out := float64(allowed-l.seen), float64(refused-l.off)
 	l.last, l.seen, l.off = now, allowed, refused
-	l.speed += (in/span - l.speed) * min(1, span/limitSpeedOver)
 	l.remember(in, out, span)
-	rate := math.Float64frombits(l.rate.Load())
-	switch {
-	case rate == 0 && pressure < 1:
-		return
-	case rate == 0:
-		rate = max(l.o.Min, l.speed/pressure)
-		l.calm = now
-	case pressure >= 1:
-		rate = max(l.o.Min, min(rate, l.speed*limitSlack)*max(limitCutMost, 1/pressure))
-		l.calm = now
-	case out > 0:
-		rate *= 1 + min(limitRaiseMost, (1-pressure)/2)
-		l.calm = now
-	case now-l.calm > int64(limitCalmAfter):
-		rate = 0
-	}
-	l.rate.Store(math.Float64bits(rate))
+	least, most := min(pressure, l.raw), max(pressure, l.raw)
+	l.raw = pressure
+	l.rate.Store(math.Float64bits(l.follow(l.Rate(), least, most, out > 0, min(span, limitSpanMost))))
 }
 
-// remember averages the share of refusals.
+// follow gives the rate that follows on rate, for the least and the most pressure of two ticks.
+func (l *Limiter) follow(rate, least, most float64, refused bool, span float64) float64 {
+	switch {
+	case rate == 0 && least >= 1:
+		rate = slices.Min(l.before[:]) * limitSlack
+		l.calm = l.last
+	case rate == 0:
+		return 0
+	case least > 1:
+		rate = min(rate, l.speed*limitSlack) * math.Exp(-min(limitCutMost, limitGain*math.Log(least))*span)
+		l.calm = l.last
+	case refused:
+		if most < 1 {
+			rate *= math.Exp(-limitGain * math.Log(most) * span)
+		}
+		l.calm = l.last
+	case l.last-l.calm > int64(limitCalmAfter):
+		return 0
+	}
+	return max(rate, l.o.Min)
+}
+
+// remember averages the speed, and the share of refusals.
 func (l *Limiter) remember(in, out, span float64) {
-	share := math.Float64frombits(l.share.Load())
-	now := 0.0
+	copy(l.before[:], l.before[1:])
+	l.before[limitBefore-1] = l.speed
+	l.speed += (in/span - l.speed) * min(1, span/limitSpeedOver)
+	share, now := l.RefusedShare(), 0.0
 	if out > 0 {
 		now = out / (in + out)
 	}

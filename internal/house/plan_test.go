@@ -74,7 +74,7 @@ var births = map[string]string{
 	"cmd/throng/serve.go":          "Serve and Drain wait, while the main goroutine hears signals; it ends both and takes their answers",
 	"cmd/throng/bench_progress.go": "redraws the bar on a terminal; the end of the measurement ends it",
 	"cmd/throng/publish.go":        "reads standard input, which can't be interrupted; ends with its input or with the process",
-	"breaker/source.go":            "one prober for each channel of a source; its owner's context ends them, Run waits",
+	"breaker/source.go":            "one prober for each channel of a source, and the probe it waits for; its owner's context ends them, Run waits for all but a probe that ignores its context",
 	"bench/process.go":             "waits for the end of the process under test, which stop brings about",
 	"bench/fair.go":                "floods beside the measurement, which ends it and takes its answer",
 	"bench/check/crew.go":          "the publishers and subscribers of a check; dismiss ends all and waits",
