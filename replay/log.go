@@ -29,6 +29,8 @@ type Record struct {
 	Key   string   // Idempotency-Key; "" is none
 	Sum   [32]byte // fingerprint of what was asked (topics, name, data); compared when Key is known
 
+	behind string // a key, without which being known this record is not stored; "" is none
+
 	Duplicate bool   // Key was known with the same Sum: Event.ID is the ID given the first time, nothing was stored
 	Err       error  // why this record alone was refused (ErrKeyReused, ErrUnavailable); the others of its batch are not touched by it
 	Spooled   uint64 // the store is away and the event waits on this node's disk, under this number, without an ID; 0: it does not

@@ -32,6 +32,7 @@ type RedisOptions struct {
 	RecentBytesMax      int64 // the same in bytes (sse.Event.Size)
 	RecentTotalBytesMax int64 // bytes, all followed namespaces
 
+	Guard Guard                  // asked before each Append, Follow and read that needs Redis (UnavailableError "isolated"); the tail has its own back-off. nil: all may call
 	Check func(*sse.Event) error // refuses events of other programs (topics, name, size); nil: takes all
 	Log   *slog.Logger           // nil: none
 	Now   func() time.Time       // the clock, by which AgeMax is counted; nil: time.Now

@@ -271,8 +271,11 @@ func TestRedis_RisesAboveAcked(t *testing.T) {
 	s := newRedis(t, "redis://"+srv.Addr, nil)
 	f := newTestFeed(s)
 	l := mustFollow(t, s, "a")
+	tail := &l.shard.Load().tail
+	waitFor(t, "the tail to wait for news", func() bool { return !tail.lags(l.key) })
 	f.setFull("a", true)
-	waitFor(t, "the tail to stop", func() bool { return l.shard.Load().tail.reading.Load() == 0 })
+	mustAppend(t, l, 1) // ends the XREAD under way
+	waitFor(t, "the tail to find no room", func() bool { return tail.lags(l.key) })
 	do(t, srv, "XADD", "throng:{a}", fmt.Sprintf("%d-0", time.Now().Add(time.Hour).UnixMilli()), "t", "x", "d", "")
 	one := mustAppend(t, l, 1)[0].Event.ID
 	do(t, srv, "DEL", "throng:{a}") // as a failover to a server that had none of it, whose clock is right
@@ -332,6 +335,13 @@ func TestRedis_UnfollowWhileMoving(t *testing.T) {
 	if to.tail.has("throng:{a}") {
 		t.Error("it is still read, though nobody follows it")
 	}
+}
+
+// lags tells whether a followed stream may have something that was not read.
+func (t *redisTail) lags(key string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.set[key].lagging
 }
 
 // has tells whether a stream is followed.

@@ -26,6 +26,14 @@ func (l *redisLog) Append(ctx context.Context, batch []Record) error {
 	if l.closed.Load() {
 		return ErrClosed
 	}
+	if err := l.s.mayWrite(); err != nil {
+		return err
+	}
+	return l.appendAllowed(ctx, batch)
+}
+
+// appendAllowed implements leaveAsked.
+func (l *redisLog) appendAllowed(ctx context.Context, batch []Record) error {
 	for i := range batch {
 		batch[i].Duplicate, batch[i].Err, batch[i].Spooled = false, nil, 0
 	}
@@ -214,6 +222,8 @@ func (l *redisLog) settle(h *redisShard, r *Record, result rueidis.RedisResult) 
 	}
 	id, err := sse.ParseID(text)
 	switch {
+	case code == keyedTooSoon:
+		r.Err = errTooSoon
 	case err != nil:
 		r.Err = &UnavailableError{Reason: reasonRefused, Err: err}
 	case code == keyedReused:

@@ -113,14 +113,26 @@ func (l *redisLog) addCmd(h *redisShard, e *sse.Event) rueidis.Completed {
 
 // keyedCmd runs the script for a record with a key.
 func (l *redisLog) keyedCmd(h *redisShard, r *Record, whole bool) rueidis.Completed {
-	hash := sha256.Sum256([]byte(r.Key))
 	o := &l.s.opts
-	args := make([]string, 0, 5+2*len(r.Event.Topics)+4)
-	args = append(args, string(hash[:len(keyHash{})]), string(r.Sum[:]), itoa(o.KeyWindow.Milliseconds()), itoa(o.KeysMax), itoa(o.EventsMax))
+	behind := r.behind
+	if o.KeysMax < 1 {
+		behind = "" // nothing is known for long
+	}
+	args := make([]string, 0, 6+2*len(r.Event.Topics)+4)
+	args = append(args, hashOfKey(r.Key), string(r.Sum[:]), itoa(o.KeyWindow.Milliseconds()), itoa(o.KeysMax), itoa(o.EventsMax), hashOfKey(behind))
 	args = appendFields(args, r.Event)
 	name, script := "EVALSHA", keyedScriptSHA
 	if whole {
 		name, script = "EVAL", keyedScript
 	}
 	return h.client.B().Arbitrary(name, script, "3").Keys(l.key, l.known, l.order).Args(args...).Build()
+}
+
+// hashOfKey is what the script knows a key by; none is "".
+func hashOfKey(key string) string {
+	if key == "" {
+		return ""
+	}
+	hash := sha256.Sum256([]byte(key))
+	return string(hash[:len(keyHash{})])
 }

@@ -36,6 +36,9 @@ const (
 	reasonRefused       = "refused"        // Redis said no in words that are not in the table
 )
 
+// errTooSoon: a record that was to be stored behind another one, which was not stored.
+var errTooSoon = &UnavailableError{Reason: reasonRefused, Err: errors.New("the event before it was not stored")}
+
 // A dialError is a connection that was never made, so nothing was sent.
 type dialError struct{ err error }
 
@@ -78,4 +81,13 @@ func (e *UnavailableError) isAway() bool {
 // isCallers tells whether a failure is the caller's impatience and says nothing of Redis.
 func isCallers(ctx context.Context, err error) bool {
 	return ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded))
+}
+
+// forOthers is the failure as those are told it who do not ask for that reason: of an answer
+// that was lost, they have lost none. nil stays nil.
+func (e *UnavailableError) forOthers() *UnavailableError {
+	if e == nil || e.Reason != reasonAnswerLost {
+		return e
+	}
+	return &UnavailableError{Reason: reasonUnreachable, Err: e.Err}
 }

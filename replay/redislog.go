@@ -179,6 +179,9 @@ func (l *redisLog) Follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := l.s.mayRead(h); err != nil {
+		return err
+	}
 	_, known := l.claims() // before Redis is asked: what is appended meanwhile may be in neither answer
 	info, err := h.info(ctx, l.key)
 	if err != nil {

@@ -182,6 +182,14 @@ func (l *redisLog) After(ctx context.Context, after, upTo sse.ID, dst []*sse.Eve
 	if err != nil {
 		return 0, err
 	}
+	if err := l.s.mayRead(h); err != nil {
+		return 0, err
+	}
+	return l.readPage(ctx, h, after, upTo, dst)
+}
+
+// readPage is After for what Redis has to be asked for.
+func (l *redisLog) readPage(ctx context.Context, h *redisShard, after, upTo sse.ID, dst []*sse.Event) (int, error) {
 	for from := after; ; {
 		size := int(l.entryBytes.Load())
 		want := min(len(dst), redisPageMax, max(redisPageBytes/size, 1))
@@ -217,7 +225,7 @@ func (l *redisLog) After(ctx context.Context, after, upTo sse.ID, dst []*sse.Eve
 				return 0, nil
 			}
 			var first [1]*sse.Event // reading can go on if anything is held below the hole
-			_, err := l.After(ctx, from, info.deleted, first[:])
+			_, err := l.readPage(ctx, h, from, info.deleted, first[:])
 			return 0, err
 		}
 		entries, err := results[0].AsXRangeSlices()

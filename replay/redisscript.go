@@ -12,9 +12,9 @@ import (
 // order of forgetting. A key that came again after its window is twice in the list; only
 // the one with the hash's ID counts.
 // ARGV: hashed key, sum, window in ms, how many may be known, how many events may be kept
-// (0: all), then the fields of the event.
+// (0: all), the hash of a key that must be known (empty: none), then the fields of the event.
 // Answer: 0 and the ID when it was added, 1 and the ID of the first time, or 2 when the
-// key was used for another event.
+// key was used for another event, 3 when the other key is not known.
 const keyedScript = `
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -27,11 +27,12 @@ if known then
     return {2, id}
   end
 end
+if ARGV[6] ~= '' and not redis.call('HGET', KEYS[2], ARGV[6]) then return {3, ''} end
 local id
 if ARGV[5] == '0' then
-  id = redis.call('XADD', KEYS[1], '*', unpack(ARGV, 6))
+  id = redis.call('XADD', KEYS[1], '*', unpack(ARGV, 7))
 else
-  id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[5], '*', unpack(ARGV, 6))
+  id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[5], '*', unpack(ARGV, 7))
 end
 local tail = string.format('%s %.0f', id, now)
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2] .. tail)
@@ -54,9 +55,10 @@ return {0, id}
 
 // Answers of keyedScript.
 const (
-	keyedAdded  = 0
-	keyedKnown  = 1
-	keyedReused = 2
+	keyedAdded   = 0
+	keyedKnown   = 1
+	keyedReused  = 2
+	keyedTooSoon = 3
 )
 
 // raiseScript makes a stream go on above an ID that was given once: an entry with that ID

@@ -17,7 +17,7 @@ import (
 const (
 	redisClientName = "throng" // CLIENT LIST shows it
 	redisBufBytes   = 64 << 10 // each way, a connection: a batch of small events
-	redisRingScale  = 9        // 512 commands under way, before callers wait
+	redisRingScale  = 9        // 512 pipelines under way: see redisplace.go
 	redisBackOffMin = 10 * time.Millisecond
 	redisBackOffMax = time.Second
 	redisRefusedGap = 250 * time.Millisecond // between looks whether Redis takes writes again
@@ -41,6 +41,7 @@ type redisShard struct {
 	refusing atomic.Pointer[refusal]          // Redis answers, but does not store
 	scripted atomic.Bool                      // the server knows keyedScript
 	waiters  chan struct{}                    // a place for each connection that waits for replicas
+	places   chan struct{}                    // a place for each pipeline on the connection for commands
 }
 
 // A refusal is why a write was refused, and a key that says whether it still would be.
@@ -54,7 +55,7 @@ var errNotYet = errors.New("not connected yet")
 
 // newRedisShard starts the keeper of a master, which starts the tail.
 func newRedisShard(s *Redis, addr string) *redisShard {
-	h := &redisShard{s: s, addr: addr, kick: make(chan struct{}, 1), ready: make(chan struct{}), waiters: make(chan struct{}, redisWaitersMax)}
+	h := &redisShard{s: s, addr: addr, kick: make(chan struct{}, 1), ready: make(chan struct{}), waiters: make(chan struct{}, redisWaitersMax), places: make(chan struct{}, redisPlacesMax)}
 	h.ctx, h.cancel = context.WithCancel(s.ctx)
 	h.away.Store(&UnavailableError{Reason: reasonUnreachable, Err: errNotYet})
 	h.tail.init(h)
@@ -97,7 +98,7 @@ func (h *redisShard) keep() {
 		if h.ctx.Err() != nil {
 			return
 		}
-		if before := h.away.Swap(fault); before != nil && fault == nil {
+		if before := h.away.Swap(fault.forOthers()); before != nil && fault == nil {
 			nudge(h.tail.wake)
 		}
 		if first {
@@ -176,7 +177,7 @@ func (h *redisShard) failed(fault *UnavailableError, key string) {
 	switch {
 	case fault.isAway():
 		h.scripted.Store(false)
-		h.away.CompareAndSwap(nil, fault)
+		h.away.CompareAndSwap(nil, fault.forOthers())
 	case fault.Reason == reasonRefused || key == "":
 		return // of this command, not of the server; or for the next write to find
 	default:
@@ -189,22 +190,24 @@ func (h *redisShard) failed(fault *UnavailableError, key string) {
 // do sends commands in one pipeline and waits for Timeout at most. The error is why Redis
 // was not asked, or did not answer; refusals are in the results.
 func (h *redisShard) do(ctx context.Context, cmds ...rueidis.Completed) ([]rueidis.RedisResult, error) {
-	if f := h.away.Load(); f != nil {
-		return nil, f
-	}
 	limited, cancel := context.WithTimeout(ctx, h.s.opts.Timeout)
 	defer cancel()
+	if err := h.enter(limited); err != nil {
+		return nil, err
+	}
+	defer h.leave()
 	return h.judge(ctx, h.client.DoMulti(limited, cmds...))
 }
 
 // read is do for what may be large: that it takes too long need not be Redis' fault, so the
 // keeper finds out. late says that it was so.
 func (h *redisShard) read(ctx context.Context, cmds ...rueidis.Completed) (_ []rueidis.RedisResult, late bool, _ error) {
-	if f := h.away.Load(); f != nil {
-		return nil, false, f
-	}
 	limited, cancel := context.WithTimeout(ctx, h.s.opts.Timeout)
 	defer cancel()
+	if err := h.enter(limited); err != nil {
+		return nil, false, err
+	}
+	defer h.leave()
 	results := h.client.DoMulti(limited, cmds...)
 	for i := range results {
 		if err := results[i].NonRedisError(); errors.Is(err, context.DeadlineExceeded) {

@@ -72,6 +72,9 @@ type Spool struct {
 	kick   chan struct{} // holds one when there is something new to send
 	done   sync.WaitGroup
 
+	guard Guard         // the other store's; nil: none
+	took  time.Duration // sending the last page; the sender's own
+
 	writing sync.Mutex // held while numbers are given, so that they are those on disk
 
 	mu      sync.Mutex // guards the rest
@@ -99,6 +102,9 @@ func (s sharedSpool) Feed(f Feed) { s.shared.Feed(f) }
 func NewSpool(inner Store, dir string, o SpoolOptions) (Store, error) {
 	s := &Spool{Store: inner, opts: o.withDefaults(), kick: make(chan struct{}, 1),
 		waiting: make(map[string]int), open: make(map[string]Log)}
+	if g, ok := inner.(guarded); ok {
+		s.guard = g.guard()
+	}
 	if err := s.start(dir); err != nil {
 		return nil, fmt.Errorf("replay: spool %s: %w", dir, err)
 	}

@@ -134,6 +134,11 @@ func (r *spoolRound) add(number uint64, b []byte) bool {
 
 // flush sends the page.
 func (r *spoolRound) flush() {
+	if r.n == 0 || !r.s.turn() {
+		return
+	}
+	begun := time.Now()
+	defer func() { r.s.took = time.Since(begun) }()
 	for _, ns := range r.order {
 		if err := r.append(ns, r.pages[ns]); err != nil {
 			r.blocked[ns] = true
@@ -158,10 +163,17 @@ func (r *spoolRound) append(ns string, page []spooled) error {
 	batch := make([]Record, len(page))
 	for i := range page {
 		batch[i] = page[i].record
+		if i > 0 {
+			batch[i].behind = batch[i-1].Key
+		}
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, s.opts.Timeout)
 	defer cancel()
-	if err := l.Append(ctx, batch); err != nil {
+	send := l.Append
+	if x, ok := l.(leaveAsked); ok {
+		send = x.appendAllowed
+	}
+	if err := send(ctx, batch); err != nil {
 		return err
 	}
 	var failed error
@@ -171,7 +183,7 @@ func (r *spoolRound) append(ns string, page []spooled) error {
 			s.drop(page[i].number, err)
 		case err != nil:
 			failed = err
-			continue // later ones that are stored stay so: the order of one page may suffer
+			continue // and with Redis so are those behind it; of another store, later ones may be stored
 		default:
 			s.mu.Lock()
 			s.sent.add(page[i].number)

@@ -7,7 +7,8 @@ import (
 	"throng/sse"
 )
 
-// A Store is all the Logs of a server. Any goroutine may call its methods.
+// A Store is all the Logs of a server. Any goroutine may call its methods. One that may be
+// away is a Prober as well.
 type Store interface {
 	// Open gives the Log of a namespace, the same one until it is evicted. The name is the
 	// caller's to check. Errors: ErrNamespaces, ErrClosed, the store's own I/O errors.

@@ -177,6 +177,22 @@ func (s *Server) Pause() error { return s.signal(syscall.SIGSTOP) }
 // Resume lets a paused process go on.
 func (s *Server) Resume() error { return s.signal(syscall.SIGCONT) }
 
+// Fill makes the server refuse writes as one whose memory is full and which may throw
+// nothing away, until Empty.
+func (s *Server) Fill(ctx context.Context) error {
+	if _, err := s.Do(ctx, "CONFIG", "SET", "maxmemory-policy", "noeviction"); err != nil {
+		return err
+	}
+	_, err := s.Do(ctx, "CONFIG", "SET", "maxmemory", "1")
+	return err
+}
+
+// Empty lets it have as much memory as it likes again.
+func (s *Server) Empty(ctx context.Context) error {
+	_, err := s.Do(ctx, "CONFIG", "SET", "maxmemory", "0")
+	return err
+}
+
 // signal sends one signal to a running process.
 func (s *Server) signal(sig syscall.Signal) error {
 	if s.cmd == nil {
