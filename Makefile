@@ -115,6 +115,10 @@ lab: go ## N (100000) real sockets in one process, in a guest that allows it (be
 micro: go redis ## every timing test five times, kept in bench/record/DATE-micro: 8 minutes at most
 	go run ./bench/claims --record bench/record/$$(date +%F)-micro scripts/micro
 
+.PHONY: proto
+proto: go ## make the Go code of source/source.proto anew
+	scripts/proto
+
 .PHONY: vuln
 vuln: go ## known vulnerabilities in what we use (needs the network)
 	@scripts/vuln
