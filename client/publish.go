@@ -19,10 +19,22 @@ type PublishRequest struct {
 	Topics    []string // at least one, without wildcards
 	Name      string   // event name; may be empty
 	Data      []byte   // UTF-8
+	// Priority matters only while the server has no room, where events are shed by it.
+	Priority Priority
 	// IdempotencyKey makes it safe to publish again after an error that leaves open whether
 	// the event was stored: within the server's window, the same key publishes once.
 	IdempotencyKey string
 }
+
+// Priority says which events a server without room refuses first.
+type Priority string
+
+// The priorities; an event without one has PriorityNormal.
+const (
+	PriorityLow    Priority = "low"
+	PriorityNormal Priority = "normal"
+	PriorityHigh   Priority = "high"
+)
 
 // A Receipt says that the server has taken an event.
 type Receipt struct {
@@ -40,6 +52,7 @@ func (c *Client) Publish(ctx context.Context, p PublishRequest) (Receipt, error)
 	q.add("topic", p.Topics...)
 	q.optional("ns", p.Namespace)
 	q.optional("event", p.Name)
+	q.optional("priority", string(p.Priority))
 	header := c.header()
 	header.Set("Content-Type", "text/plain; charset=utf-8")
 	if p.IdempotencyKey != "" {
@@ -100,10 +113,11 @@ func (c *Client) PublishBatch(ctx context.Context, namespace string, events []Pu
 // changing them silently would publish something else.
 func encodeBatch(namespace string, events []PublishRequest) ([]byte, error) {
 	type line struct {
-		Topics []string `json:"topics"`
-		Event  string   `json:"event,omitempty"`
-		Data   string   `json:"data"`
-		Key    string   `json:"key,omitempty"`
+		Topics   []string `json:"topics"`
+		Event    string   `json:"event,omitempty"`
+		Data     string   `json:"data"`
+		Key      string   `json:"key,omitempty"`
+		Priority Priority `json:"priority,omitempty"`
 	}
 	var b bytes.Buffer
 	lines := json.NewEncoder(&b)
@@ -115,7 +129,7 @@ func encodeBatch(namespace string, events []PublishRequest) ([]byte, error) {
 		if !utf8.Valid(e.Data) {
 			return nil, fmt.Errorf("client: the data of event %d of the batch is not UTF-8", i)
 		}
-		if err := lines.Encode(line{Topics: e.Topics, Event: e.Name, Data: string(e.Data), Key: e.IdempotencyKey}); err != nil {
+		if err := lines.Encode(line{Topics: e.Topics, Event: e.Name, Data: string(e.Data), Key: e.IdempotencyKey, Priority: e.Priority}); err != nil {
 			return nil, fmt.Errorf("client: event %d of the batch: %w", i, err)
 		}
 	}

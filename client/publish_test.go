@@ -36,12 +36,12 @@ func TestPublish_RequestIsWhatTheContractSays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := &recorder{answer: `{"id":"1-7"}`}
 		c, _ := serve(t, rec, Options{Header: http.Header{"Authorization": {"Bearer t"}, "Content-Type": {"a/b"}}})
-		got, err := c.Publish(t.Context(), PublishRequest{Namespace: "shop", Topics: []string{"a b/c+d", "ü#"}, Name: "new order", Data: []byte("x\ny"), IdempotencyKey: "k1"})
+		got, err := c.Publish(t.Context(), PublishRequest{Namespace: "shop", Topics: []string{"a b/c+d", "ü#"}, Name: "new order", Data: []byte("x\ny"), IdempotencyKey: "k1", Priority: PriorityHigh})
 		if got != (Receipt{ID: "1-7"}) || err != nil {
 			t.Fatalf("%+v, %v", got, err)
 		}
 		r := rec.requests[0]
-		if want := "/publish?topic=a%20b%2Fc%2Bd&topic=%C3%BC%23&ns=shop&event=new%20order"; r.RequestURI != want || r.Method != "POST" {
+		if want := "/publish?topic=a%20b%2Fc%2Bd&topic=%C3%BC%23&ns=shop&event=new%20order&priority=high"; r.RequestURI != want || r.Method != "POST" {
 			t.Errorf("%s %s, want %s", r.Method, r.RequestURI, want)
 		}
 		for k, v := range map[string]string{"Content-Type": "text/plain; charset=utf-8", "Idempotency-Key": "k1", "Authorization": "Bearer t"} {
@@ -142,7 +142,7 @@ func TestPublishBatch_LinesAndResultsInOrder(t *testing.T) {
 		batch := []PublishRequest{
 			{Topics: []string{"a"}, Data: []byte("line\nbreak \"<&>\u2028")},
 			{Topics: []string{"+"}, Name: "n", Namespace: "shop"},
-			{Topics: []string{"a", "b"}, IdempotencyKey: "k"},
+			{Topics: []string{"a", "b"}, IdempotencyKey: "k", Priority: PriorityLow},
 			{},
 		}
 		got, err := c.PublishBatch(t.Context(), "shop", batch)
@@ -161,7 +161,7 @@ func TestPublishBatch_LinesAndResultsInOrder(t *testing.T) {
 			t.Errorf("%s with %s", r.RequestURI, r.Header.Get("Content-Type"))
 		}
 		lines := strings.Split(strings.TrimSuffix(rec.bodies[0], "\n"), "\n")
-		if len(lines) != 4 || lines[1] != `{"topics":["+"],"event":"n","data":""}` || lines[2] != `{"topics":["a","b"],"data":"","key":"k"}` {
+		if len(lines) != 4 || lines[1] != `{"topics":["+"],"event":"n","data":""}` || lines[2] != `{"topics":["a","b"],"data":"","key":"k","priority":"low"}` {
 			t.Errorf("lines %q", lines)
 		}
 		var back struct{ Data string }

@@ -5,7 +5,10 @@
 // (readiness) and Net (socket calls). Whoever writes a loop is written against them.
 package poller
 
-import "errors"
+import (
+	"errors"
+	"net/netip"
+)
 
 // Token names a registered descriptor: a table slot in the low half, the slot's
 // generation in the high half. It is never a pointer. A token whose generation has
@@ -79,6 +82,8 @@ var (
 	ErrEOF = errors.New("poller: end of stream")
 	// ErrPeer is what another Net's errors wrap when the peer is their cause.
 	ErrPeer = errors.New("poller: the peer went")
+	// ErrTimeout is what they wrap when the peer has not answered for too long.
+	ErrTimeout = errors.New("poller: the peer does not answer")
 )
 
 // Net is the socket calls a loop makes. None of them waits. A descriptor belongs to
@@ -93,6 +98,14 @@ type Net interface {
 	// ShutdownWrite sends the FIN; reading goes on.
 	ShutdownWrite(fd int) error
 	Close(fd int) error
+	// Failure takes the error that a Failed event tells of; nil: there is none. Whoever
+	// takes it is the only one to be told.
+	Failure(fd int) error
+	// Peer is the address of the other end, also of a socket that has failed; the zero Addr
+	// where the kernel does not know it.
+	Peer(fd int) netip.Addr
+	// Outstanding is how many of the bytes written the other end has not acknowledged.
+	Outstanding(fd int) (int, error)
 }
 
 // WritevMax is the number of slices Writev takes at most (below the kernel's IOV_MAX

@@ -54,7 +54,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 	defer e.accepted()
 	for range e.entrance.accepts() {
-		fd, err := l.accept()
+		fd, from, err := l.accept()
 		if err != nil {
 			e.entrance.found = 0
 		}
@@ -66,9 +66,8 @@ func (l *Listener) Accept() (net.Conn, error) {
 		default:
 			return nil, nil // EAGAIN, or a connection that died in the queue (accept(2), ERRORS)
 		}
-		if !l.Admit() {
-			l.Shed(fd)
-			e.entrance.handed = true
+		if why, ok := l.Admit(from); !ok {
+			e.shed(fd, why)
 			continue
 		}
 		if !e.first(fd) {
@@ -94,6 +93,17 @@ func (e *Edge) accepted() {
 		e.o.HandedOver()
 	}
 	e.inline.Add(-1)
+}
+
+// shed sends a connection away that may not be served, with what it asks for: who refuses
+// it may have something else to say to a browser.
+func (e *Edge) shed(fd, why int) {
+	n, err := Kernel{}.Read(fd, e.entrance.first[:])
+	if err != nil {
+		n = 0
+	}
+	e.ln.Shed(fd, why, e.entrance.first[:n])
+	e.entrance.handed = true
 }
 
 // first serves what a new connection has sent already; true: that was all there is to it.

@@ -2,6 +2,7 @@ package poller
 
 import (
 	"fmt"
+	"net/netip"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -249,7 +250,7 @@ func TestFirst_CrowdDoesNotStarveTheOthers(t *testing.T) {
 // A full house says so to each of a crowd, and tells the one who answers them.
 func TestFirst_ShedAtAccept(t *testing.T) {
 	d := newDoor(t, func(g *guest, _ []byte) { g.say("in") })
-	d.ln.Admit = func() bool { return d.Open() < 3 }
+	d.ln.Admit = func(netip.Addr) (int, bool) { return 7, d.Open() < 3 }
 	var all []*caller
 	for range 4 * acceptsMax {
 		all = append(all, d.dial("x"))
@@ -260,7 +261,7 @@ func TestFirst_ShedAtAccept(t *testing.T) {
 			w.reads("in")
 			continue
 		}
-		w.reads("full")
+		w.reads("full 7 x")
 		w.ends()
 	}
 	if d.nudges.Load() == 0 || d.made.Load() != 3 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -92,8 +93,8 @@ func makeDoor(t *testing.T, data func(g *guest, p []byte)) *door {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln.Admit, ln.Exhausted = func() bool { return true }, func() {}
-	ln.Shed = func(fd int) { RefuseNow(fd, []byte("full")) }
+	ln.Admit, ln.Exhausted = func(netip.Addr) (int, bool) { return 0, true }, func() {}
+	ln.Shed = func(fd, why int, first []byte) { LastWords(fd, fmt.Appendf(nil, "full %d %s", why, first)) }
 	ln.Refusal = func() []byte { return []byte("none left") }
 	d.Edge, err = NewEdge(ln, EdgeOptions{
 		Reactors: 1, HeadTimeout: time.Minute, BodyTimeout: time.Minute, IdleTimeout: time.Minute,

@@ -17,10 +17,16 @@ const (
 
 // DescriptorsMax is how many connections this process may hold, by RLIMIT_NOFILE.
 func DescriptorsMax() (int, error) {
+	n, err := DescriptorsLimit()
+	return max(n-descriptorsKept, 1), err
+}
+
+// DescriptorsLimit is how many descriptors this process may open, up to what there may be
+// connections.
+func DescriptorsLimit() (int, error) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return 0, fmt.Errorf("reading the limit of descriptors: %w", err)
 	}
-	n := int(min(limit.Cur, connectionsCeiling))
-	return max(n-descriptorsKept, 1), nil
+	return int(min(limit.Cur, connectionsCeiling)), nil
 }

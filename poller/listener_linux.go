@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,6 +29,7 @@ const (
 type ListenOptions struct {
 	SendBufferBytes int           // SO_SNDBUF; 0 leaves the kernel's autotuning
 	UserTimeout     time.Duration // TCP_USER_TIMEOUT: sent data unacknowledged for so long ends the connection; 0: the kernel's
+	Addresses       bool          // Admit is given the client's address, which the kernel must copy out for each; set on no socket
 }
 
 // Listener accepts for an Edge and its netpoll (early_linux.go). It sheds before anything
@@ -40,16 +42,21 @@ type Listener struct {
 	fd      int
 	addr    net.Addr
 	edge    *Edge
+	named   bool // ListenOptions.Addresses
 	closed  atomic.Bool
 	reserve int
 	mu      sync.Mutex    // guards reserve
 	asked   chan struct{} // closed when netpoll has begun to serve
 	askOnce sync.Once
 
-	// Admit is asked once per accepted connection and says whether it may be served.
-	Admit func() bool
-	// Shed takes over a descriptor that may not; it owns and closes it.
-	Shed func(fd int)
+	// Admit is asked once per accepted connection and says whether it may be served, and
+	// if it may not, why. If it may, NewSession is called for it next. from is the zero
+	// Addr unless ListenOptions.Addresses is set.
+	Admit func(from netip.Addr) (why int, ok bool)
+	// Shed takes over a descriptor that may not; it owns and closes it. first is what the
+	// client has sent already, up to firstBytesMax, and has been read; it is valid during
+	// the call.
+	Shed func(fd, why int, first []byte)
 	// Exhausted is told when accept4 failed for want of descriptors.
 	Exhausted func()
 	// Refusal is what a connection that only the reserve could accept is told.
@@ -81,7 +88,7 @@ func Listen(address string, o ListenOptions) (*Listener, error) {
 		_ = unix.Close(fd)
 		return nil, fmt.Errorf("listen on %s: getsockname: %w", address, err)
 	}
-	l := &Listener{fd: fd, addr: net.TCPAddrFromAddrPort(addrPort(bound)), reserve: -1, asked: make(chan struct{})}
+	l := &Listener{fd: fd, addr: net.TCPAddrFromAddrPort(addrPort(bound)), named: o.Addresses, reserve: -1, asked: make(chan struct{})}
 	l.takeReserve()
 	return l, nil
 }
@@ -147,13 +154,33 @@ type anyAddr struct{}
 func (anyAddr) Network() string { return "tcp" }
 func (anyAddr) String() string  { return "client" }
 
-// accept is accept4(2) without the client's address. It never waits.
-func (l *Listener) accept() (int, error) {
-	fd, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(l.fd), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
-	if errno != 0 {
-		return -1, errno
+// accept is accept4(2), with the client's address where that is asked for. It never waits.
+func (l *Listener) accept() (fd int, from netip.Addr, err error) {
+	if l.named {
+		return acceptFrom(l.fd)
 	}
-	return int(fd), nil
+	n, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(l.fd), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+	if errno != 0 {
+		return -1, from, errno
+	}
+	return int(n), from, nil
+}
+
+func acceptFrom(listener int) (fd int, from netip.Addr, err error) {
+	var sa unix.RawSockaddrAny
+	size := uint32(unix.SizeofSockaddrAny)
+	n, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(listener), uintptr(unsafe.Pointer(&sa)), uintptr(unsafe.Pointer(&size)),
+		unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+	if errno != 0 {
+		return -1, from, errno
+	}
+	switch sa.Addr.Family {
+	case unix.AF_INET:
+		from = netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(&sa)).Addr)
+	case unix.AF_INET6:
+		from = netip.AddrFrom16((*unix.RawSockaddrInet6)(unsafe.Pointer(&sa)).Addr).Unmap()
+	}
+	return int(n), from, nil
 }
 
 func (l *Listener) exhausted() {
@@ -168,7 +195,7 @@ func (l *Listener) exhausted() {
 	}
 	_ = unix.Close(l.reserve)
 	l.reserve = -1
-	if fd, err := l.accept(); err == nil {
+	if fd, _, err := l.accept(); err == nil {
 		RefuseNow(fd, l.Refusal())
 	}
 	l.takeReserve()
@@ -179,8 +206,13 @@ func (l *Listener) exhausted() {
 func RefuseNow(fd int, answer []byte) {
 	var scratch [4096]byte
 	_, _ = Kernel{}.Read(fd, scratch[:])
+	LastWords(fd, answer)
+}
+
+// LastWords answers on a descriptor whose client has sent all that it will before it has
+// its answer, and closes it: nothing unread is left, so that a FIN follows and not a reset.
+func LastWords(fd int, answer []byte) {
 	_, _ = Kernel{}.Write(fd, answer)
-	_ = unix.Shutdown(fd, unix.SHUT_WR)
 	_ = unix.Close(fd)
 }
 

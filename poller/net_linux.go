@@ -3,6 +3,7 @@ package poller
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -88,12 +89,61 @@ func (Kernel) ShutdownWrite(fd int) error { return unix.Shutdown(fd, unix.SHUT_W
 // Close implements Net.
 func (Kernel) Close(fd int) error { return unix.Close(fd) }
 
-// PeerGone tells whether err is the peer's own doing (it closed, reset or vanished)
-// rather than a fault of this node.
+// Failure implements Net by SO_ERROR.
+func (Kernel) Failure(fd int) error {
+	code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	switch {
+	case err != nil:
+		return err
+	case code != 0:
+		return unix.Errno(code)
+	}
+	return nil
+}
+
+// soPeerName is SO_PEERNAME, which golang.org/x/sys does not name. It is getpeername(2) for
+// sockets that are not connected any more too.
+const soPeerName = 28
+
+// Peer implements Net.
+func (Kernel) Peer(fd int) netip.Addr {
+	var six unix.RawSockaddrInet6
+	if peerName(fd, unsafe.Pointer(&six), unix.SizeofSockaddrInet6) && six.Family == unix.AF_INET6 {
+		return netip.AddrFrom16(six.Addr).Unmap()
+	}
+	var four unix.RawSockaddrInet4
+	if peerName(fd, unsafe.Pointer(&four), unix.SizeofSockaddrInet4) && four.Family == unix.AF_INET {
+		return netip.AddrFrom4(four.Addr)
+	}
+	return netip.Addr{}
+}
+
+// peerName wants the size of the address to be no more than it is.
+func peerName(fd int, name unsafe.Pointer, size uint32) bool {
+	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, soPeerName,
+		uintptr(name), uintptr(unsafe.Pointer(&size)), 0)
+	return errno == 0
+}
+
+// Outstanding implements Net.
+func (Kernel) Outstanding(fd int) (int, error) { return unix.IoctlGetInt(fd, unix.SIOCOUTQ) }
+
+// PeerGone tells whether err is the peer's own doing (it closed or reset) rather than a fault
+// of this node or of the way to the peer.
 func PeerGone(err error) bool {
 	switch err {
-	case ErrEOF, unix.EPIPE, unix.ECONNRESET, unix.ETIMEDOUT, unix.ECONNABORTED, unix.EHOSTUNREACH, unix.ENETUNREACH:
+	case ErrEOF, unix.EPIPE, unix.ECONNRESET, unix.ECONNABORTED:
 		return true
 	}
 	return errors.Is(err, ErrPeer)
+}
+
+// TimedOut tells whether err says that the peer has not acknowledged anything for too long:
+// the kernel's time-out is over (TCP_USER_TIMEOUT), and a router may have said why.
+func TimedOut(err error) bool {
+	switch err {
+	case unix.ETIMEDOUT, unix.EHOSTUNREACH, unix.ENETUNREACH:
+		return true
+	}
+	return errors.Is(err, ErrTimeout)
 }

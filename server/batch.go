@@ -20,6 +20,9 @@ type batch struct {
 	slots   []slot     // room for the next events
 	taken   int        // how many slots the chunk has used so far
 	out     []byte     // the answer so far
+
+	toAsk    int  // lines until the load is asked again
+	admitted bool // what it said last
 }
 
 // slot is room for an event with one topic.
@@ -67,6 +70,7 @@ func (s *session) publishBatch(name string, body []byte) {
 		return
 	}
 	b := s.srv.hub.batchFor()
+	b.toAsk, b.admitted = linesAdmitted, true // with the request
 	defer s.srv.hub.rest(b)
 	for len(body) > 0 && !s.over {
 		body = s.publishChunk(ns, b, body)
@@ -91,9 +95,13 @@ func (s *session) publishChunk(ns *namespace, b *batch, body []byte) (rest []byt
 		if len(line) == 0 {
 			continue
 		}
-		record, refused := s.srv.lineRecord(b, line)
+		if !s.srv.admitLine(b) {
+			b.outcome = append(b.outcome, publishRate)
+			continue
+		}
+		record, rank, refused := s.srv.lineRecord(b, line)
 		if refused == nil {
-			p.records = append(p.records, record)
+			p.add(record, rank)
 		}
 		b.outcome = append(b.outcome, refused)
 	}
@@ -132,12 +140,16 @@ func cutLine(body []byte) (line, rest []byte) {
 }
 
 // lineRecord reads and checks one line. The record's data is a view of the line or of b.
-func (s *Server) lineRecord(b *batch, line []byte) (replay.Record, *refusal) {
+func (s *Server) lineRecord(b *batch, line []byte) (replay.Record, priority, *refusal) {
 	if err := b.line.Parse(line); err != nil {
-		return replay.Record{}, badLine.because(err.Error())
+		return replay.Record{}, 0, badLine.because(err.Error())
+	}
+	rank, err := parsePriority(b.line.Priority)
+	if err != nil {
+		return replay.Record{}, 0, badLine.because(err.Error())
 	}
 	if refused := s.checkCount(len(b.line.Topics)); refused != nil {
-		return replay.Record{}, refused
+		return replay.Record{}, 0, refused
 	}
 	b.names = b.names[:0]
 	for _, t := range b.line.Topics {
@@ -145,10 +157,10 @@ func (s *Server) lineRecord(b *batch, line []byte) (replay.Record, *refusal) {
 	}
 	name, key := last(&b.event, b.line.Event), string(b.line.Key)
 	if refused := s.check(b.names, name, b.line.Data, key); refused != nil {
-		return replay.Record{}, refused
+		return replay.Record{}, 0, refused
 	}
 	alone := key != "" || len(line) > sharedLineBytes
-	return recordOf(b.newEvent(name, alone), key), nil
+	return recordOf(b.newEvent(name, alone), key), rank, nil
 }
 
 // sharedLineBytes is the longest line whose event shares memory with others: what one of

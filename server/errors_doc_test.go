@@ -60,9 +60,9 @@ var problemAdvice = map[string]advice{
 // closeAdvice has a row for each reason why a connection is closed, of requestReasons
 // and the loops.
 var closeAdvice = map[string]string{
-	"peer":         "the client closed, reset or vanished",
+	"peer":         "the client closed or reset",
 	"write":        "writing to a stream failed for another reason; the log has it",
-	"stalled":      "a lagging stream took no byte for `--stall-timeout`",
+	"stalled":      "the client took, or acknowledged, no byte for `--stall-timeout`: it does not read, or is out of reach",
 	"lapped":       "a stream was lapped by the ring, and `--lag-policy` is `close`",
 	"pins":         "`--pinned-max` half-sent frames are kept already",
 	"client_bytes": "a client sent more than `--client-bytes-max` on its stream",

@@ -20,6 +20,19 @@ func (s *session) events() bool {
 		s.comeBack()
 		return true
 	}
+	if !s.letIn && !s.srv.letsIn() {
+		s.srv.table.Shed[shedStreamsRate].Inc()
+		s.sendAwayFor(awayLoad)
+		return true
+	}
+	s.letIn = true // until it is answered: it may have to be asked for again, where that may wait
+	done := s.stream()
+	s.letIn = !done
+	return done
+}
+
+// stream makes a stream of the connection, which the load lets in.
+func (s *session) stream() bool {
 	a, name, refused := s.subscription()
 	if refused != nil {
 		s.problem(refused)
@@ -33,11 +46,24 @@ func (s *session) events() bool {
 		s.sendAway(err)
 		return true
 	}
-	a.NS, a.Floor = ns.Namespace, ns.following.floor()
+	if most := s.srv.o.NamespaceStreamsMax; most > 0 && ns.arriving() > most {
+		ns.handedOver()
+		s.srv.table.Shed[shedNamespaceStreams].Inc()
+		s.sendAwayFor(awayMany)
+		return true
+	}
+	trial, after, ok := s.srv.gateways.admit(ns.Namespace)
+	if !ok {
+		ns.handedOver()
+		s.sendAwayBy(ns, after)
+		return true
+	}
+	a.NS, a.Floor, a.Trial = ns.Namespace, ns.following.floor(), trial
 	s.over = true
 	srv := s.srv
 	srv.table.HTTPResponse(200).Inc()
 	err = s.conn.HandOver(func(fd int, mayWait bool) bool {
+		s.moves(fd)
 		if mayWait {
 			srv.group.Attach(fd, a)
 		} else if !srv.group.TryAttach(fd, a) {
@@ -47,8 +73,10 @@ func (s *session) events() bool {
 		return true
 	})
 	if err != nil {
+		srv.gateways.judged(ns.Namespace, trial, false)
 		ns.handedOver()
 		srv.table.Shed[shedDescriptors].Inc()
+		s.failed(errHandOver(err))
 	}
 	return true
 }
@@ -56,6 +84,9 @@ func (s *session) events() bool {
 // sendAway refuses a stream for which the store is needed. An EventSource comes back.
 func (s *session) sendAway(err error) {
 	refused := s.srv.unavailable(err)
+	if !errors.Is(err, replay.ErrUnavailable) && !errors.Is(err, errTooManyNamespaces) {
+		s.failed(err)
+	}
 	if wantsStream(&s.x.req) && errors.Is(err, replay.ErrUnavailable) {
 		s.comeBack()
 		return
@@ -75,10 +106,8 @@ func wantsStream(q *httpparse.Request) bool {
 // lost: it gets a stream that ends at
 // once, with its reconnection time and no ID, so that it keeps the one it has.
 func (s *session) comeBack() {
-	ms := int(s.srv.o.Retry.Milliseconds())
-	body := sse.AppendRetry(nil, ms+int(s.srv.random()%uint32(ms/2+1)))
-	s.respond(&answer{status: 200, contentType: "text/event-stream", body: body, close: true,
-		extra: []byte("Cache-Control: no-cache, no-transform\r\n")})
+	s.neither()
+	s.respond(s.srv.endedStreamAnswer(s.srv.o.Retry))
 }
 
 // subscription reads what the client wants, and in which namespace.

@@ -25,11 +25,15 @@ const roleVariable = "THRONG_TEST_ROLE"
 const descriptorsFew = 96
 
 // play is the child: it serves until its standard input ends, and says its processor
-// time and its descriptors whenever a line comes in.
+// time, its descriptors and its connection layer whenever a line comes in.
 func play(role string) int {
 	o := options(func(o *server.Options) { o.ConnectionsMax, o.Admin = 1000, "" })
 	switch role {
 	case "few descriptors":
+		o.Breakers = "off" // or the connection layer opens, and stays open for a while
+		fallthrough
+	case "few descriptors, breakers":
+		o.ConnectionOpen = 5 * time.Second
 		limit := syscall.Rlimit{Cur: descriptorsFew, Max: descriptorsFew}
 		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 			fmt.Println(err)
@@ -49,7 +53,8 @@ func play(role string) int {
 		var u syscall.Rusage
 		_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
 		open, _ := os.ReadDir("/proc/self/fd") // none, if no descriptor is left to look
-		fmt.Println(u.Utime.Nano()+u.Stime.Nano(), len(open))
+		layer, _ := connectionLayer(s)
+		fmt.Println(u.Utime.Nano()+u.Stime.Nano(), len(open), layer)
 	}
 	if err := s.Close(); err != nil {
 		fmt.Println(err)
@@ -107,25 +112,26 @@ func (c *child) line() string {
 
 // processorTime is what the child has used so far.
 func (c *child) processorTime() time.Duration {
-	ns, _ := c.report()
+	ns, _, _ := c.report()
 	return time.Duration(ns)
 }
 
 // descriptors is how many the child has open.
 func (c *child) descriptors() int {
-	_, open := c.report()
+	_, open, _ := c.report()
 	return open
 }
 
-func (c *child) report() (ns int64, open int) {
+// report is also how the child's connection layer stands.
+func (c *child) report() (ns int64, open int, layer string) {
 	c.t.Helper()
 	if _, err := io.WriteString(c.in, "report\n"); err != nil {
 		c.t.Fatal(err)
 	}
-	if _, err := fmt.Sscan(c.line(), &ns, &open); err != nil {
+	if _, err := fmt.Sscan(c.line(), &ns, &open, &layer); err != nil {
 		c.t.Fatal(err)
 	}
-	return ns, open
+	return ns, open, layer
 }
 
 // With no descriptor left the server answers or closes, and neither stops nor spins;
@@ -182,6 +188,45 @@ func TestExhausted_DescriptorsAreGoneAndComeBack(t *testing.T) {
 		a, err := w.tryAnswer("GET")
 		return err == nil && a.StatusCode == 200
 	})
+}
+
+// Without descriptors the connection layer opens; when some are free again it finds out, and
+// closes. Nobody is left without an answer meanwhile.
+func TestExhausted_ConnectionLayerOpensAndCloses(t *testing.T) {
+	c := startChild(t, "few descriptors, breakers")
+	var held []*wire
+	ask := func() string {
+		w := dialTo(t, c.address)
+		_, _ = io.WriteString(w.TCPConn, get("/healthz"))
+		a, err := w.tryAnswer("GET")
+		if err == nil && a.StatusCode == 200 {
+			held = append(held, w)
+			return "served"
+		}
+		_ = w.Close()
+		if err != nil && strings.Contains(err.Error(), "timeout") {
+			t.Fatalf("neither answered nor closed: %v", err)
+		}
+		for _, code := range []string{"connection_limit", "breaker_open"} {
+			if strings.Contains(a.body, code) {
+				return code
+			}
+		}
+		return "closed"
+	}
+	answers := map[string]int{}
+	for range 4 * descriptorsFew {
+		answers[ask()]++
+	}
+	if answers["served"] < descriptorsFew/2 || answers["connection_limit"] == 0 {
+		t.Errorf("answers: %v", answers)
+	}
+	until(t, "the connection layer is open", func() bool { _, _, layer := c.report(); return layer == "open" })
+	for _, w := range held {
+		_ = w.Close()
+	}
+	until(t, "there is a descriptor, and the connection layer is open", func() bool { return ask() == "breaker_open" })
+	until(t, "it serves again", func() bool { return ask() == "served" })
 }
 
 // Streams that are handed over at accept need no second descriptor: as many are served as

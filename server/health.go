@@ -30,8 +30,14 @@ func (s *Server) ready() (int, []byte) {
 	if s.connections() >= s.connectionsMax {
 		reasons = append(reasons, connectionLimit.code)
 	}
+	if s.queue.open() || s.load.overloaded.Load() {
+		reasons = append(reasons, overloaded.code)
+	}
 	if err := s.store.Health(); err != nil {
 		reasons = append(reasons, storeProblem(err).code)
+	}
+	if s.storeIsolated() {
+		reasons = append(reasons, sourceIsolated)
 	}
 	if len(reasons) > 0 {
 		return 503, health{Status: "not ready", Reasons: reasons}.document()

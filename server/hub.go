@@ -27,6 +27,8 @@ type hub struct {
 	clock func() int64
 	share int // ring slots one namespace may hold unread
 
+	queue   *queue
+	gates   *gateways
 	trouble trouble
 
 	mu    sync.RWMutex
@@ -40,12 +42,12 @@ type hub struct {
 	background sync.WaitGroup
 }
 
-func newHub(o *Options, store replay.Store, group *loops.Group, table *obs.Table, log *slog.Logger, clock func() int64) *hub {
+func newHub(o *Options, store replay.Store, group *loops.Group, table *obs.Table, queue *queue, log *slog.Logger, clock func() int64) *hub {
 	share := o.NamespaceRingShare
 	if share == 0 {
 		share = o.RingEvents / 4
 	}
-	return &hub{o: o, store: store, group: group, table: table, log: log, clock: clock, share: share,
+	return &hub{o: o, store: store, group: group, table: table, log: log, clock: clock, share: share, queue: queue,
 		trouble: trouble{log: log}, named: make(map[string]*namespace), busy: make(map[string]chan struct{})}
 }
 
@@ -131,7 +133,7 @@ func (h *hub) open(name string) (n *namespace, err error) {
 	} else {
 		h.next++
 	}
-	n = &namespace{hub: h, mailbox: mailbox, stored: h.table.Published(name), Namespace: h.group.NewNamespace(index, name, log)}
+	n = &namespace{hub: h, mailbox: mailbox, policy: h.o.policyOf(name), stored: h.table.Published(name), Namespace: h.group.NewNamespace(index, name, log)}
 	n.tail, _ = log.(replay.Followed)
 	n.used.Store(h.clock())
 	h.named[name] = n
@@ -163,6 +165,7 @@ func (h *hub) evictOldest() bool {
 		return false
 	}
 	delete(h.named, oldest.Name)
+	h.gates.drop(oldest.Namespace)
 	var err error
 	h.unlocked(oldest.Name, func() { err = h.store.Evict(oldest.Name) })
 	if err != nil { // its log is closed all the same
@@ -189,7 +192,7 @@ func (h *hub) pendingFor(records int) *pending {
 // recycle puts a pending publish back; nobody else may hold it.
 func (h *hub) recycle(p *pending) {
 	clear(p.records)
-	p.records = p.records[:0]
+	p.records, p.priorities, p.live = p.records[:0], p.priorities[:0], 0
 	if cap(p.records) > batchEventsMax {
 		p.records = nil
 	}

@@ -11,12 +11,22 @@ func (s *Server) Serve(ctx context.Context) error {
 	if err := s.start(); err != nil {
 		return err
 	}
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
 	s.background.Go(s.housekeeping)
 	s.background.Go(s.storekeeping)
+	s.background.Go(s.watchLoad)
+	s.background.Go(s.queuekeeping)
+	s.background.Go(s.source.probe)
 	s.background.Go(func() { failed <- s.edge.Serve() })
 	if s.admin != nil {
 		s.background.Go(func() { failed <- s.admin.serve() })
+	}
+	if s.grpc != nil {
+		s.log.Info("serving gRPC", "address", s.grpc.Addr().String())
+		s.background.Go(func() { failed <- s.grpc.Serve() })
+	}
+	for _, u := range s.upstreams {
+		s.feeders.Go(u.run)
 	}
 	s.background.Done()
 	select {
@@ -74,6 +84,21 @@ func (s *Server) storekeeping() {
 			s.store.Sweep(now)
 			s.hub.trouble.look(s.store.Health())
 			s.hub.unfollow()
+			s.keepGRPC(now)
+		}
+	}
+}
+
+// queuekeeping measures the loops for the queue's breaker.
+func (s *Server) queuekeeping() {
+	tick := time.NewTicker(queueLook)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case now := <-tick.C:
+			s.queue.look(now)
 		}
 	}
 }
@@ -122,8 +147,10 @@ func (s *Server) Close() error {
 	}
 	s.draining.Store(true)
 	close(s.stop)
+	s.source.close()
 	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
 	defer cancel()
+	s.closeGRPC()
 	errs := []error{s.edge.Close(ctx)}
 	if s.admin != nil {
 		errs = append(errs, s.admin.close())
@@ -132,5 +159,5 @@ func (s *Server) Close() error {
 	s.group.Stop()
 	s.background.Wait()
 	errs = append(errs, s.store.Close())
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.settleUpstreams(errors.Join(errs...)))...)
 }

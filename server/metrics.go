@@ -5,6 +5,7 @@ import (
 	"throng/internal/obs"
 	"throng/replay"
 	"throng/server/loops"
+	"throng/source"
 )
 
 // Reasons why connections in the request phase are closed; they follow the loops'.
@@ -62,6 +63,7 @@ func newTable(n int) *obs.Table {
 		RefuseCodes:  codes,
 		Breakers:     breakerLabels(),
 		Signals:      signalNames,
+		GRPCCodes:    source.Codes(),
 	})
 }
 
@@ -84,9 +86,13 @@ func (s *Server) countClosed(reason int) {
 
 // countRefusal counts a publish that was refused.
 func (s *Server) countRefusal(r *route, refused *refusal) {
-	if r == nil || r.post == nil {
-		return
+	if r != nil && r.post != nil {
+		s.countRefused(refused)
 	}
+}
+
+// countRefused counts an event that was refused.
+func (s *Server) countRefused(refused *refusal) {
 	for i, p := range problems {
 		if p.code == refused.code {
 			s.table.PublishRefused[i].Inc()

@@ -2,10 +2,10 @@ package server
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 	"time"
 
+	"throng/breaker"
 	"throng/internal/obs"
 	"throng/replay"
 	"throng/ringbuf"
@@ -29,8 +29,9 @@ type namespace struct {
 	stored     *obs.Counter
 	tail       replay.Followed // the log, if its events come back by a tail; else nil
 	following  following
+	policy     queuePolicy
+	line       line
 	batch      []replay.Record
-	taken      []*pending
 }
 
 // Limits of one batch.
@@ -42,27 +43,9 @@ const (
 	// batchesForOthers is how many batches a publisher commits after its own before it
 	// hands the rest to a goroutine.
 	batchesForOthers = 4
-)
-
-var (
-	errMailboxFull    = errors.New("too many publishes are waiting")
-	errPublishTimeout = errors.New("the publish waited too long for its turn and was not stored")
-)
-
-// pending is one publish on its way: its records are the publisher's again when done
-// has been signalled.
-type pending struct {
-	records []replay.Record
-	err     error
-	state   atomic.Uint32
-	done    chan struct{} // holds one token
-}
-
-// States of a pending publish.
-const (
-	pendingWaits     = iota // in the mailbox; its publisher may still give up
-	pendingTaken            // the committer has it: the publisher waits for the outcome
-	pendingAbandoned        // its publisher gave up: the committer throws it away
+	// shutEventsMax is how many events a namespace may have on their way while the queue's
+	// breaker is not closed: enough that the loops do not wait for publishers.
+	shutEventsMax = 16
 )
 
 // publish stores the records and puts them into the ring. It returns once the log has
@@ -72,9 +55,9 @@ const (
 func (n *namespace) publish(p *pending) (owned bool, err error) {
 	p.state.Store(pendingWaits)
 	p.err = nil
-	deadline := time.Now().Add(n.hub.o.PublishTimeout)
-	if !n.mailbox.TryPush(p) {
-		return true, errMailboxFull
+	p.since = n.hub.clock()
+	if !n.admits(p.rank()) || !n.mailbox.TryPush(p) {
+		return true, n.turnAway(n.full(), len(p.records))
 	}
 	n.commit(p)
 	select {
@@ -82,35 +65,26 @@ func (n *namespace) publish(p *pending) (owned bool, err error) {
 		return true, p.err
 	default:
 	}
-	return p.wait(deadline)
-}
-
-func (p *pending) wait(deadline time.Time) (owned bool, err error) {
-	timer := time.NewTimer(time.Until(deadline))
-	defer timer.Stop()
-	select {
-	case <-p.done:
-	case <-timer.C:
-		if p.state.CompareAndSwap(pendingWaits, pendingAbandoned) {
-			return false, errPublishTimeout
-		}
-		<-p.done // it was taken: the outcome is near
-	}
-	return true, p.err
+	return n.await(p)
 }
 
 // publishNow is publish for a caller that must not wait: it stores the records if nobody
-// else is at it and there is room. Otherwise it does nothing, and done is false.
-func (n *namespace) publishNow(records []replay.Record) (done bool, err error) {
-	if !n.hub.store.Resident() || n.mailbox.Len() > 0 || !n.room() || n.hub.group.Room() < len(records) ||
+// else is at it and there is room, or refuses them if the policy does that at once.
+// Otherwise it does nothing, and done is false.
+func (n *namespace) publishNow(records []replay.Record, rank priority) (done bool, err error) {
+	if !n.hub.store.Resident() || n.mailbox.Len() > 0 || !n.hasRoom() || n.hub.group.Room() < len(records) ||
 		!n.committing.CompareAndSwap(false, true) {
-		return false, nil
+		err = n.refuseNow(rank, len(records))
+		return err != nil, err
 	}
-	if !n.room() { // another committer was faster
+	if !n.hasRoom() { // another committer was faster
 		n.letCommit()
-		return false, nil
+		err = n.refuseNow(rank, len(records))
+		return err != nil, err
 	}
+	pass, _ := n.hub.queue.enter()
 	rest, err := n.store(records)
+	n.hub.queue.settle(pass, err)
 	if len(rest) > 0 { // other namespaces have filled the ring meanwhile
 		n.hub.background.Go(func() {
 			n.broadcast(rest)
@@ -141,7 +115,7 @@ func (n *namespace) commit(own *pending) {
 			if len(own.done) == 0 {
 				continue
 			}
-			if left--; left == 0 {
+			if left--; left == 0 || n.line.holding && len(n.line.waiting) > 0 {
 				n.hub.background.Go(n.commitRest)
 				return
 			}
@@ -165,50 +139,58 @@ func (n *namespace) commitRest() {
 	}
 }
 
-// commitBatch takes one batch from the mailbox through the log into the ring; false:
-// nothing waited. Only the committer calls it.
+// commitBatch takes one batch from the mailbox through the log into the ring, or waits a
+// little for room; false: nothing waits. Only the committer calls it.
 func (n *namespace) commitBatch() bool {
-	events := 0
-	for events < batchEventsMax {
-		p, ok := n.mailbox.Pop()
-		if !ok {
-			break
-		}
-		if p.state.CompareAndSwap(pendingWaits, pendingTaken) {
-			events += len(p.records)
-			n.taken = append(n.taken, p)
-		} else {
-			n.hub.recycle(p)
-		}
-	}
-	switch len(n.taken) {
-	case 0:
+	n.gather()
+	if len(n.line.waiting) == 0 {
+		n.line.holding = false
 		return false
-	case 1:
-		p := n.taken[0]
-		p.finish(n.append(p.records))
-	default:
-		n.commitTogether(events)
 	}
-	clear(n.taken)
-	n.taken = n.taken[:0]
+	if n.makeRoom() {
+		n.commitSome()
+	} else {
+		n.hold()
+	}
 	return true
 }
 
+// commitSome commits the front of the line, for which there is room. Before the log a publish
+// may wait or be refused; after it there is no way back: appended means broadcast.
+func (n *namespace) commitSome() {
+	l := &n.line
+	most := batchEventsMax
+	if n.hub.queue.shut() {
+		most = shutEventsMax
+	}
+	pass, _ := n.hub.queue.enter() // without leave too: nothing of the namespace is unread then
+	publishes, events := l.portion(most)
+	if p := l.waiting[0]; publishes == 1 && p.live == len(p.records) {
+		err := n.append(p.records)
+		n.hub.queue.settle(pass, err)
+		l.leave(1, events)
+		p.finish(err)
+		return
+	}
+	n.commitTogether(pass, publishes, events)
+}
+
 // commitTogether commits several publishes as one batch.
-func (n *namespace) commitTogether(events int) {
+func (n *namespace) commitTogether(pass breaker.Pass, publishes, events int) {
 	if cap(n.batch) < events {
 		n.batch = make([]replay.Record, 0, events)
 	}
-	for _, p := range n.taken {
-		n.batch = append(n.batch, p.records...)
+	for _, p := range n.line.waiting[:publishes] {
+		n.batch = appendLive(n.batch, p)
 	}
 	err := n.append(n.batch)
-	at := 0
-	for _, p := range n.taken {
-		at += copy(p.records, n.batch[at:at+len(p.records)])
+	n.hub.queue.settle(pass, err)
+	rest := n.batch
+	for _, p := range n.line.waiting[:publishes] {
+		rest = p.takeBack(rest)
 		p.finish(err)
 	}
+	n.line.leave(publishes, events)
 	clear(n.batch)
 	n.batch = n.batch[:0]
 	if cap(n.batch) > batchEventsKept {
@@ -216,22 +198,9 @@ func (n *namespace) commitTogether(events int) {
 	}
 }
 
-// finish gives a publish back to its publisher.
-func (p *pending) finish(err error) {
-	p.err = err
-	p.done <- struct{}{}
-}
-
-// append gives the batch to the log and what the log took to the loops. Before the
-// log it waits until the namespace's share of the ring has room; after it there is no
-// way back: appended means broadcast. Of a shared store the tail does that, at its pace.
+// append gives the batch to the log and what the log took to the loops. Of a shared store
+// the tail does that, at its pace.
 func (n *namespace) append(batch []replay.Record) error {
-	if n.tail == nil && !n.room() {
-		n.hub.table.RingFull.Inc()
-		if !n.hub.group.AwaitSpace(n.room, time.Now().Add(n.hub.o.PublishTimeout)) {
-			return errPublishTimeout
-		}
-	}
 	rest, err := n.store(batch)
 	n.broadcast(rest)
 	return err

@@ -33,6 +33,7 @@ func options(set func(*server.Options)) server.Options {
 	o.Loops, o.Reactors = 2, 1
 	o.ConnectionsMax = 20000
 	o.LingerTimeout = 5 * time.Second
+	o.CPUTarget, o.DelayTarget = 0, 0 // how busy this machine is must not matter
 	o.Store = storeUnderTest()
 	if by := os.Getenv("THRONG_IO_URING"); by != "" { // the race detector's run writes plainly
 		o.IOUring = by

@@ -15,6 +15,7 @@ type params struct {
 	since       string
 	lastEventID string
 	format      string
+	priority    string
 	hasLast     bool
 }
 
@@ -46,6 +47,8 @@ func readParams(query, scratch []byte, topicsMax int) (p params, rest []byte, re
 			p.hasLast = true
 		case "format":
 			target = &p.format
+		case "priority":
+			target = &p.priority
 		default:
 			continue
 		}

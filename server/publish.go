@@ -52,6 +52,16 @@ func isBatch(q *httpparse.Request) bool {
 // publish takes one event, or a batch; false: it would have to wait, or take long, where
 // that is not allowed.
 func (s *session) publish(body []byte) bool {
+	if !s.x.admitted && !s.srv.publishes.Allow() {
+		s.shedPublish()
+		return true
+	}
+	done := s.publishAdmitted(body)
+	s.x.admitted = !done // it comes again, and was let in once
+	return done
+}
+
+func (s *session) publishAdmitted(body []byte) bool {
 	if !s.conn.MayWait() && (isBatch(&s.x.req) || len(body) > inlineBodyBytesMax) {
 		return false
 	}
@@ -76,7 +86,12 @@ func (s *session) publish(body []byte) bool {
 		s.problem(refused)
 		return true
 	}
-	return s.publishOne(name, record)
+	rank, err := parsePriority(p.priority)
+	if err != nil {
+		s.problem(badRequest.because(err.Error()))
+		return true
+	}
+	return s.publishOne(name, record, rank)
 }
 
 // record checks one event. Its data still belongs to the request: the log's Seal copies
@@ -179,7 +194,7 @@ func fingerprint(e *sse.Event) (sum [32]byte) {
 	return sum
 }
 
-func (s *session) publishOne(name string, record replay.Record) bool {
+func (s *session) publishOne(name string, record replay.Record, rank priority) bool {
 	ns, err := s.srv.hub.acquire(name, s.conn.MayWait())
 	if err == errWouldWait {
 		return false
@@ -191,7 +206,7 @@ func (s *session) publishOne(name string, record replay.Record) bool {
 	defer ns.release()
 	x := s.x
 	x.records = append(x.records[:0], record)
-	if done, err := ns.publishNow(x.records); done {
+	if done, err := ns.publishNow(x.records, rank); done {
 		s.published(x.records[0], err)
 		clear(x.records)
 		return true
@@ -201,7 +216,7 @@ func (s *session) publishOne(name string, record replay.Record) bool {
 		return false
 	}
 	p := s.srv.hub.pendingFor(1)
-	p.records = append(p.records, record)
+	p.add(record, rank)
 	owned, err := ns.publish(p)
 	if owned {
 		record = p.records[0]

@@ -144,6 +144,7 @@ func (s *session) refuse(q *httpparse.Request, r *refusal) {
 	bytes := s.srv.refusalBytes(r, q)
 	srv := s.srv
 	err := s.conn.HandOver(func(fd int, mayWait bool) bool {
+		s.moves(fd)
 		if !mayWait {
 			return srv.group.TryRefuse(fd, bytes)
 		}
@@ -152,6 +153,7 @@ func (s *session) refuse(q *httpparse.Request, r *refusal) {
 	})
 	if err != nil {
 		srv.table.Shed[shedDescriptors].Inc()
+		s.failed(errHandOver(err))
 	}
 }
 

@@ -17,30 +17,45 @@ import (
 	"throng/replay"
 	"throng/ringbuf"
 	"throng/server/loops"
+	"throng/source"
 )
 
 // Server is one node. Its methods may be called by any goroutine; New, then Serve, then
 // Close, each once.
 type Server struct {
-	o      Options
-	log    *slog.Logger
-	table  *obs.Table
-	board  *breaker.Board
-	store  replay.Store
-	group  *loops.Group
-	hub    *hub
-	ln     *poller.Listener
-	edge   *poller.Edge
-	admin  *admin
-	limits httpparse.Limits
-	cors   cors
-	date   dateLine
-	head   atomic.Pointer[[]byte] // of a stream's answer, where it is the same for all
-	full   prebuilt               // the answer when a loop's tables are full
-	shed   prebuilt               // the answer when the node holds as many connections as it may
-	writes StatsWrites
+	o        Options
+	log      *slog.Logger
+	table    *obs.Table
+	board    *breaker.Board
+	queue    *queue
+	gateways *gateways // nil without breakers
+	store    replay.Store
+	guard    storeGuard  // of the store
+	source   dataSources // the store and the upstreams, probed
+	group    *loops.Group
+	hub      *hub
+	ln       *poller.Listener
+	edge     *poller.Edge
+	admin    *admin
+	grpc     *source.Server // nil without --grpc
+	limits   httpparse.Limits
+	cors     cors
+	date     dateLine
+	head     atomic.Pointer[[]byte] // of a stream's answer, where it is the same for all
+	full     prebuilt               // the answer when a loop's tables are full
+	away     [awayReasons]away      // the answers to those that are not let in
+	writes   StatsWrites
 
+	publishes  *breaker.Limiter // lets publishes in as the load allows
 	shedReport shedReport
+	door       *door
+	addresses  *addresses // nil: any number of connections an address
+	entering   entering
+	atDoor     httpparse.Request // of a connection that is shed; of the reactor that accepts
+	load       load
+	watch      *watch
+	streams    *breaker.Limiter // lets new streams in as the load allows
+	upstreams  []*upstream
 
 	connectionsMax int
 	requestsMax    int
@@ -54,6 +69,7 @@ type Server struct {
 	served         bool
 	closed         bool
 	background     sync.WaitGroup
+	feeders        sync.WaitGroup // of upstreams: they end before what they feed
 }
 
 // lingerBytesMax is how much of a refused request is read and thrown away: enough for a
@@ -71,7 +87,8 @@ func New(o Options, log *slog.Logger) (*Server, error) {
 	}
 	s.date.set(time.Now())
 	var err error
-	if s.ln, err = poller.Listen(o.Listen, poller.ListenOptions{SendBufferBytes: o.SendBufferBytes, UserTimeout: o.StallTimeout}); err != nil {
+	if s.ln, err = poller.Listen(o.Listen, poller.ListenOptions{
+		SendBufferBytes: o.SendBufferBytes, UserTimeout: o.StallTimeout, Addresses: o.AddressConnectionsMax > 0}); err != nil {
 		return nil, err
 	}
 	if err = s.build(); err != nil {
@@ -79,7 +96,7 @@ func New(o Options, log *slog.Logger) (*Server, error) {
 		return nil, err
 	}
 	s.prebuild()
-	s.ln.Admit, s.ln.Shed, s.ln.Exhausted, s.ln.Refusal = s.admit, s.shedConnection, s.exhausted, s.shed.pick
+	s.ln.Admit, s.ln.Shed, s.ln.Exhausted, s.ln.Refusal = s.admit, s.shedConnection, s.exhausted, s.notEnough
 	return s, nil
 }
 
@@ -89,7 +106,7 @@ func (s *Server) setLimits() error {
 	if err != nil {
 		return err
 	}
-	available -= s.storeDescriptors(available)
+	available -= s.storeDescriptors(available) + s.grpcDescriptors(available)
 	if s.connectionsMax == 0 {
 		s.connectionsMax = available
 	} else if s.connectionsMax > available {
@@ -113,6 +130,7 @@ func (s *Server) release() {
 	if s.admin != nil {
 		_ = s.admin.ln.Close()
 	}
+	s.closeGRPC()
 	if s.group != nil {
 		s.group.Stop()
 	}
@@ -127,18 +145,27 @@ func (s *Server) build() error {
 	n := loopsOf(s.o.Loops)
 	s.table = newTable(n)
 	s.board = breaker.NewBoard(s.log, func(l breaker.Layer, to breaker.State) { s.table.BreakerTransitions[l][to].Inc() })
+	s.door = newDoor(s)
+	if s.o.AddressConnectionsMax > 0 {
+		s.addresses = newAddresses(s.o.AddressConnectionsMax)
+	}
 	var err error
 	if s.store, err = s.openStore(); err != nil {
 		return err
 	}
+	s.gateways = newGateways(&s.o, s.board)
 	options, err := s.loopOptions(n, clock)
 	if err != nil {
 		return err
 	}
+	s.gateways.listen(&options)
 	if s.group, err = loops.New(options); err != nil {
 		return err
 	}
-	s.hub = newHub(&s.o, s.store, s.group, s.table, s.log, clock)
+	s.queue = newQueue(&s.o, s.board, clock, s.eachLoop)
+	s.publishes = breaker.NewLimiter(breaker.LimiterOptions{Min: float64(s.o.PublishRateMin), Burst: publishBurst, Clock: clock})
+	s.hub = newHub(&s.o, s.store, s.group, s.table, s.queue, s.log, clock)
+	s.hub.gates = s.gateways
 	if shared, is := s.store.(replay.Shared); is {
 		shared.Feed(feed{s.hub})
 	}
@@ -151,11 +178,18 @@ func (s *Server) build() error {
 	if err != nil {
 		return err
 	}
-	s.bindMetrics()
-	if s.o.Admin != "" {
-		s.admin, err = newAdmin(s)
+	if err = s.makeUpstreams(); err != nil {
+		return err
 	}
-	return err
+	s.watchSources()
+	s.bindMetrics()
+	s.watchNext()
+	if s.o.Admin != "" {
+		if s.admin, err = newAdmin(s); err != nil {
+			return err
+		}
+	}
+	return s.listenGRPC()
 }
 
 func loopsOf(n int) int {
@@ -186,7 +220,7 @@ func (s *Server) loopOptions(n int, clock func() int64) (loops.Options, error) {
 		return loops.Options{}, err
 	}
 	return loops.Options{
-		Loops: n, NewPoller: newPoller, Net: poller.Kernel{},
+		Loops: n, NewPoller: newPoller, Net: s.loopsNet(),
 		Clock: clock, Random: rand.Uint32, Wait: wait, Log: s.log,
 		RowsMax: s.connectionsMax + shedRowsMax, RingEvents: s.o.RingEvents, MailboxMax: mailboxMax, PinnedMax: s.o.PinnedMax,
 		ScansMax: s.o.ScansMax, PagersMax: s.o.PagersMax, TurnWritesMax: s.o.TurnWritesMax, ClientBytesMax: s.o.ClientBytesMax, LingerBytesMax: lingerBytesMax,

@@ -5,6 +5,7 @@ import (
 
 	"github.com/valyala/bytebufferpool"
 
+	"throng/breaker"
 	"throng/httpparse"
 	"throng/poller"
 	"throng/replay"
@@ -16,9 +17,13 @@ type session struct {
 	conn     *poller.Conn
 	srv      *Server
 	x        *exchange
+	pass     *breaker.Pass // of the connection layer, half-open; else nil
+	ticket   uint32        // of the client's address, where those are counted
 	class    poller.DeadlineClass
 	answered bool // a request was answered in this call of Data: what follows is a new one
 	over     bool // answered for the last time, or handed over: what still comes is not read
+	told     bool // the connection layer knows how this connection was established
+	letIn    bool // the load has let the stream in that is asked for
 }
 
 // exchange is one request on its way in and its answer on its way out.
@@ -36,8 +41,10 @@ type exchange struct {
 	route   *route                     // what answers it
 	wrong   *refusal                   // or why it is refused
 	records []replay.Record            // of a publish that need not wait
-	out     []byte
-	text    []byte // scratch for unescaped parameters
+	// admitted: it is a publish, and the load lets it in
+	admitted bool
+	out      []byte
+	text     []byte // scratch for unescaped parameters
 }
 
 // phase is what of a request is still to come.
@@ -51,7 +58,9 @@ const (
 
 func (s *Server) newSession(c *poller.Conn) poller.Session {
 	s.opened.Add(1)
-	return &session{conn: c, srv: s, class: poller.DeadlineHead}
+	e := s.entering
+	s.entering = entering{}
+	return &session{conn: c, srv: s, class: poller.DeadlineHead, pass: e.pass, ticket: e.ticket}
 }
 
 func (s *Server) borrow() *exchange {
@@ -122,7 +131,11 @@ func (s *session) Data(p []byte) {
 		}
 		p = p[n:]
 	}
+	if s.answered {
+		s.establish()
+	}
 	if s.over {
+		s.neither()
 		s.giveBack()
 		return
 	}
@@ -190,5 +203,6 @@ func (s *session) Closed() {
 	if !s.over {
 		s.srv.countClosed(closePeer)
 	}
+	s.leave()
 	s.giveBack()
 }

@@ -37,7 +37,7 @@ func TestBatch_SharesEqualText(t *testing.T) {
 	var b batch
 	var events []*sse.Event
 	for i := range 2 {
-		r, refused := s.lineRecord(&b, fmt.Appendf(nil, `{"topic":"a/b","event":"name","data":%d}`, i))
+		r, _, refused := s.lineRecord(&b, fmt.Appendf(nil, `{"topic":"a/b","event":"name","data":%d}`, i))
 		if refused != nil {
 			t.Fatal(refused.detail)
 		}
@@ -46,7 +46,7 @@ func TestBatch_SharesEqualText(t *testing.T) {
 	line := []byte(`{"topic":"a/b","event":"name","data":"x"}`)
 	b.slots = make([]slot, 200) // else the new ones count
 	if n := testing.AllocsPerRun(100, func() {
-		if _, refused := s.lineRecord(&b, line); refused != nil {
+		if _, _, refused := s.lineRecord(&b, line); refused != nil {
 			t.Error(refused.detail)
 		}
 	}); n > 0 {
@@ -65,7 +65,7 @@ func TestBatch_LongLinesShareNothing(t *testing.T) {
 	for size, shared := range map[int]int{100: 1, 2 * sharedLineBytes: 0} {
 		var b batch
 		line := fmt.Appendf(nil, `{"topic":"a","data":"%0*d"}`, size, 0)
-		if _, refused := s.lineRecord(&b, line); refused != nil {
+		if _, _, refused := s.lineRecord(&b, line); refused != nil {
 			t.Fatal(refused.detail)
 		}
 		if b.taken != shared {

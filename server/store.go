@@ -100,6 +100,7 @@ func (s *Server) openRedis() (replay.Store, error) {
 	o.Timeout, o.Replicas = s.o.RedisTimeout, s.o.RedisWait
 	o.RecentTotalBytesMax = s.o.RecentBytesMax
 	o.Check, o.Log = s.checkForeign, s.log
+	o.Guard = &s.guard
 	var err error
 	if o.TLS, err = s.redisTLS(); err != nil {
 		return nil, err

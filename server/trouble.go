@@ -37,11 +37,11 @@ func storeDetail(err error) string {
 
 // unavailable is what a client is told when the node can't do it now.
 func (s *Server) unavailable(err error) *refusal {
-	switch {
-	case errors.Is(err, errTooManyNamespaces):
+	if errors.Is(err, errTooManyNamespaces) {
 		return manyNamespaces.because(fmt.Sprintf("%d namespaces are open, and none has been idle for long", s.o.NamespacesMax))
-	case errors.Is(err, errMailboxFull), errors.Is(err, errPublishTimeout):
-		return overloaded.because(err.Error())
+	}
+	if refused := queueRefusal(err); refused != nil {
+		return refused
 	}
 	s.hub.trouble.note(err)
 	return storeProblem(err).because(storeDetail(err))
@@ -51,6 +51,9 @@ func (s *Server) unavailable(err error) *refusal {
 func (s *Server) recordRefusal(err error) *refusal {
 	if errors.Is(err, replay.ErrKeyReused) {
 		return keyReused.because("this Idempotency-Key came before with other topics, another name or other data")
+	}
+	if refused := queueRefusal(err); refused != nil {
+		return refused
 	}
 	s.hub.trouble.note(err)
 	return storeProblem(err).because(storeDetail(err))

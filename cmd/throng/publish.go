@@ -34,9 +34,10 @@ type publishCmd struct {
 	Event  string        `placeholder:"NAME" help:"Event name."`
 	NS     string        `name:"ns" placeholder:"NAME" help:"Namespace; the server's default is \"default\"."`
 	Key    string        `env:"-" placeholder:"KEY" help:"Idempotency-Key: the same key publishes once, so a failed command may be repeated."`
+	Rank   string        `name:"priority" env:"-" enum:",low,normal,high" default:"" placeholder:"low|normal|high" help:"What a server without room refuses first: low before normal before high."`
 	File   string        `placeholder:"FILE" help:"Publish the file as one event; with --ndjson its lines."`
 	Retry  time.Duration `placeholder:"TIME" help:"How long to try again what the server can't take now. Each event then has an Idempotency-Key, so that it is published once; what is refused for good is not tried again."`
-	NDJSON bool          `name:"ndjson" help:"Each line is {\"topic\":…|\"topics\":[…],\"event\":…,\"data\":…,\"key\":…}; what is missing is taken from the flags."`
+	NDJSON bool          `name:"ndjson" help:"Each line is {\"topic\":…|\"topics\":[…],\"event\":…,\"data\":…,\"key\":…,\"priority\":…}; what is missing is taken from the flags."`
 	First  string        `arg:"" optional:"" name:"URL" env:"-" help:"The server, starting with http:// or https:// (default ${url}); else it is data."`
 	Data   []string      `arg:"" optional:"" name:"DATA" env:"-" help:"Each argument is one event. Without any, each line of standard input is."`
 }

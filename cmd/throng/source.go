@@ -20,7 +20,7 @@ const lineBytesMax = 128 << 20
 
 var (
 	errNotUTF8 = errors.New("the data is not UTF-8")
-	errJSON    = errors.New(`a line is {"topic":…|"topics":[…],"event":…,"data":…,"key":…}`)
+	errJSON    = errors.New(`a line is {"topic":…|"topics":[…],"event":…,"data":…,"key":…,"priority":…}`)
 )
 
 // source gives the events that the command line asks for.
@@ -85,7 +85,7 @@ func (c *publishCmd) fromLines(r io.Reader) iter.Seq[item] {
 // plain is an event whose data is as given, and all else as the flags say.
 func (c *publishCmd) plain(n int, data []byte) item {
 	i := item{number: n, request: client.PublishRequest{
-		Namespace: c.NS, Topics: c.Topic, Name: c.Event, Data: data, IdempotencyKey: c.Key}}
+		Namespace: c.NS, Topics: c.Topic, Name: c.Event, Data: data, IdempotencyKey: c.Key, Priority: client.Priority(c.Rank)}}
 	if !utf8.Valid(data) {
 		i.err = errNotUTF8
 	}
@@ -96,11 +96,12 @@ func (c *publishCmd) plain(n int, data []byte) item {
 // text, as the server's own NDJSON does.
 func (c *publishCmd) object(n int, line []byte) item {
 	var o struct {
-		Topic  string          `json:"topic"`
-		Topics []string        `json:"topics"`
-		Event  *string         `json:"event"`
-		Data   json.RawMessage `json:"data"`
-		Key    string          `json:"key"`
+		Topic    string          `json:"topic"`
+		Topics   []string        `json:"topics"`
+		Event    *string         `json:"event"`
+		Data     json.RawMessage `json:"data"`
+		Key      string          `json:"key"`
+		Priority client.Priority `json:"priority"`
 	}
 	in := json.NewDecoder(bytes.NewReader(line))
 	in.DisallowUnknownFields()
@@ -116,6 +117,9 @@ func (c *publishCmd) object(n int, line []byte) item {
 	}
 	i := c.plain(n, data)
 	i.request.IdempotencyKey = o.Key
+	if o.Priority != "" {
+		i.request.Priority = o.Priority
+	}
 	if o.Event != nil {
 		i.request.Name = *o.Event
 	}

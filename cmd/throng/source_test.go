@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"reflect"
 	"slices"
@@ -11,12 +12,13 @@ import (
 )
 
 func TestNDJSON_TakesEachFieldOrTheFlags(t *testing.T) {
-	c := &publishCmd{Topic: []string{"flag"}, Event: "named", NS: "shop", NDJSON: true}
+	c := &publishCmd{Topic: []string{"flag"}, Event: "named", NS: "shop", NDJSON: true, Rank: "high"}
 	for line, want := range map[string]client.PublishRequest{
 		`{"data":"a"}`:                            {Topics: []string{"flag"}, Name: "named", Data: []byte("a")},
 		`{"data":"a","topic":"x","event":"e"}`:    {Topics: []string{"x"}, Name: "e", Data: []byte("a")},
 		`{"data":"a","topics":["x","y"]}`:         {Topics: []string{"x", "y"}, Name: "named", Data: []byte("a")},
 		`{"data":"a","event":"","key":"k"}`:       {Topics: []string{"flag"}, Data: []byte("a"), IdempotencyKey: "k"},
+		`{"data":"a","priority":"low"}`:           {Topics: []string{"flag"}, Name: "named", Data: []byte("a"), Priority: "low"},
 		`{"data":"line\nbreak \"x\""}`:            {Topics: []string{"flag"}, Name: "named", Data: []byte("line\nbreak \"x\"")},
 		`{"data":{"price": 1.50, "n":null}}`:      {Topics: []string{"flag"}, Name: "named", Data: []byte(`{"price": 1.50, "n":null}`)},
 		`{"data":null}`:                           {Topics: []string{"flag"}, Name: "named", Data: []byte("null")},
@@ -26,6 +28,7 @@ func TestNDJSON_TakesEachFieldOrTheFlags(t *testing.T) {
 		`{"data":[1,2],"topic":"user/ümläut/42"}`: {Topics: []string{"user/ümläut/42"}, Name: "named", Data: []byte("[1,2]")},
 	} {
 		want.Namespace = "shop"
+		want.Priority = cmp.Or(want.Priority, "high")
 		if got := c.object(1, []byte(line)); got.err != nil || !reflect.DeepEqual(got.request, want) {
 			t.Errorf("%s:\ngot  %+v (%v)\nwant %+v", line, got.request, got.err, want)
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 
 	"throng/poller"
 )
@@ -13,6 +14,10 @@ import (
 var (
 	ErrReset = fmt.Errorf("simio: connection reset (ECONNRESET): %w", poller.ErrPeer)
 	ErrPipe  = fmt.Errorf("simio: broken pipe (EPIPE): %w", poller.ErrPeer)
+	// ErrTimeout is what a socket fails with whose client has vanished.
+	ErrTimeout = fmt.Errorf("simio: connection timed out (ETIMEDOUT): %w", poller.ErrTimeout)
+	// ErrNoBuffers is the machine's own fault.
+	ErrNoBuffers = errors.New("simio: no buffer space available (ENOBUFS)")
 	// ErrNotConnected is what ShutdownWrite gives after a reset.
 	ErrNotConnected = errors.New("simio: socket is not connected (ENOTCONN)")
 	ErrFiles        = errors.New("simio: too many open files (EMFILE)")
@@ -53,6 +58,7 @@ type Kernel struct {
 	pollers []*Poller
 	sinks   []Sink
 	bufs    buffers
+	addrs   map[uint32]netip.Addr // by slot, where it is not the slot's own
 
 	mistakes     []string
 	mistakeCount int
@@ -67,6 +73,7 @@ func New(seed uint64, o Options) *Kernel {
 		fds:   newFDTable(o.FDsMax),
 		socks: make([]socket, 0, o.FDsMax),
 		bufs:  newBuffers(),
+		addrs: make(map[uint32]netip.Addr),
 	}
 }
 
@@ -108,6 +115,9 @@ func (k *Kernel) Connect() (fd int, p *Peer, err error) {
 	return fd, &Peer{k: k, slot: slot, gen: s.gen}, nil
 }
 
+// SetCost changes what calls cost from now on: the machine has become slower, or faster.
+func (k *Kernel) SetCost(c Costs) { k.opt.Cost = c }
+
 // chance throws the dice, and only if there is something to decide: a calm kernel's
 // run does not depend on its seed.
 func (k *Kernel) chance(p float64) bool { return p > 0 && k.rng.Float64() < p }
@@ -123,6 +133,7 @@ const (
 	opMod
 	opRemove
 	opWait
+	opFailure
 )
 
 // note adds a call and its answer to the fingerprint.

@@ -1,6 +1,7 @@
 package simio
 
 import (
+	"net/netip"
 	"time"
 
 	"throng/poller"
@@ -107,6 +108,9 @@ func (k *Kernel) admit(slot uint32, total int) (int, error) {
 	if s.is(serverFIN | dead) {
 		return 0, ErrPipe
 	}
+	if s.is(unwritable) {
+		return 0, ErrNoBuffers
+	}
 	if k.stormy() {
 		k.raise(slot)
 		return 0, poller.ErrAgain
@@ -188,6 +192,39 @@ func (k *Kernel) Close(fd int) error {
 	}
 	_, err = k.answer(opClose, fd, 0, err)
 	return err
+}
+
+// Failure implements poller.Net.
+func (k *Kernel) Failure(fd int) error {
+	k.spend(k.opt.Cost.Other)
+	slot, err := k.lookup("Failure", fd)
+	if err == nil {
+		err = k.socks[slot].takeError()
+	}
+	_, err = k.answer(opFailure, fd, 0, err)
+	return err
+}
+
+// Peer implements poller.Net.
+func (k *Kernel) Peer(fd int) netip.Addr {
+	slot, err := k.lookup("Peer", fd)
+	if err != nil {
+		return netip.Addr{}
+	}
+	if addr, is := k.addrs[slot]; is {
+		return addr
+	}
+	return netip.AddrFrom4([4]byte{10, byte(slot >> 16), byte(slot >> 8), byte(slot)})
+}
+
+// Outstanding implements poller.Net. As one buffer stands for both ends', a byte is
+// acknowledged when the client has read it.
+func (k *Kernel) Outstanding(fd int) (int, error) {
+	slot, err := k.lookup("Outstanding", fd)
+	if err != nil {
+		return 0, err
+	}
+	return int(k.socks[slot].queued), nil
 }
 
 // answer notes what a call gives back.

@@ -1,5 +1,7 @@
 package simio
 
+import "net/netip"
+
 // Peer is the client's end of a connection, moved by the test. It reads all it can get by
 // itself, like a browser, until it is stalled. It keeps what it read for Read and
 // Received, or shows it to a Sink (Count).
@@ -149,6 +151,37 @@ func (p *Peer) Reset() {
 	}
 	p.k.resetServer(p.slot)
 	p.leave()
+}
+
+// Vanish ends the connection without a word: the client is out of reach, and the server's
+// kernel has waited for as long as it does. What was on its way is lost.
+func (p *Peer) Vanish() {
+	if p.gone() {
+		return
+	}
+	s := p.sock("Vanish")
+	s.flags |= dead | errTimeout
+	p.k.destroyQueued(s)
+	p.k.raise(p.slot)
+	p.leave()
+}
+
+// FailWrites lets the server's writes to this client fail for a reason of its own machine
+// (ErrNoBuffers), or no longer.
+func (p *Peer) FailWrites(on bool) {
+	s := p.sock("FailWrites")
+	s.flags &^= unwritable
+	if on {
+		s.flags |= unwritable
+	}
+}
+
+// SetAddress sets what the server sees as the client's address. Otherwise each client has
+// one of its own.
+func (p *Peer) SetAddress(a netip.Addr) {
+	if !p.gone() {
+		p.k.addrs[p.slot] = a
+	}
 }
 
 func (p *Peer) leave() {

@@ -34,14 +34,18 @@ const (
 	noSpace                      // the server waits for a Writable edge
 	pending                      // an edge is on its way
 	writers                      // Writable is armed
+	errTimeout                   // the server has not yet been told ErrTimeout
+	unwritable                   // writes fail with ErrNoBuffers
 )
 
 func (s *socket) is(f flag) bool { return s.flags&f != 0 }
 
 // takeError gives the error the server has not been told yet, once.
 func (s *socket) takeError() error {
-	defer func() { s.flags &^= errReset | errPipe }()
+	defer func() { s.flags &^= errReset | errPipe | errTimeout }()
 	switch {
+	case s.is(errTimeout):
+		return ErrTimeout
 	case s.is(errReset):
 		return ErrReset
 	case s.is(errPipe):
@@ -74,7 +78,7 @@ func (s *socket) level() poller.Flags {
 	default:
 		s.flags |= noSpace
 	}
-	if s.is(errReset | errPipe) {
+	if s.is(errReset | errPipe | errTimeout) {
 		f |= poller.Failed
 	}
 	return f
@@ -141,6 +145,7 @@ func (k *Kernel) release(slot uint32) {
 	}
 	k.bufs.drop(&s.in)
 	k.bufs.drop(&s.out)
+	delete(k.addrs, slot)
 	*s = socket{fd: -1, gen: s.gen + 1, reg: s.reg}
 	k.freed = append(k.freed, slot)
 }

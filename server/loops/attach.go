@@ -12,11 +12,17 @@ import (
 func (l *Loop) attach(fd int, a *Attach) {
 	slot := l.enter(fd, stateCatchUp, a.Full)
 	if slot == 0 {
+		l.tried(a.NS, a.Trial, false)
 		return
 	}
 	r := &l.table.rows[slot]
 	st := l.stateOf(a.NS)
 	r.ns, r.format, r.cursor = a.NS.Index, a.Format, l.next
+	if a.Trial != 0 {
+		r.trial = a.Trial
+		l.wheel.remove(slot)
+		l.wheel.add(slot, l.due(slot))
+	}
 	for _, topic := range a.Topics {
 		chain, err := l.index.Join(r.ns, topic, slot, r.chain)
 		if err != nil {
@@ -216,6 +222,7 @@ func (l *Loop) cutShort(slot uint32, b *batch, whole, left int) {
 func (l *Loop) full(slot uint32, a *Attach, err error) {
 	l.o.Log.Warn("a stream was refused", "loop", l.id, "namespace", a.NS.Name, "error", err)
 	r := &l.table.rows[slot]
+	l.judged(r, false)
 	l.index.Leave(r.chain)
 	r.chain = 0
 	r.state = stateLingering

@@ -41,6 +41,10 @@ func (b *baton) borrow() bool {
 	return b.state.Load() == batonAsleep && b.state.CompareAndSwap(batonAsleep, batonBorrowed)
 }
 
+// asleep says whether nothing was left to do: who brings news for the loop wakes it, or deals
+// with it. Anybody may ask.
+func (b *baton) asleep() bool { return b.state.Load() == batonAsleep }
+
 // giveBack ends a borrowing; the borrower must look for news once more after it.
 func (b *baton) giveBack() { b.state.Store(batonAsleep) }
 

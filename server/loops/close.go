@@ -15,6 +15,7 @@ import (
 func (l *Loop) close(slot uint32, reason Reason) {
 	r := &l.table.rows[slot]
 	l.counts.closed[reason].Add(1)
+	l.judged(r, false)
 	l.leave(slot)
 	if r.state != stateLingering {
 		l.index.Leave(r.chain)
@@ -31,12 +32,15 @@ func (l *Loop) close(slot uint32, reason Reason) {
 
 // closeFailed closes a row whose socket reported err.
 func (l *Loop) closeFailed(slot uint32, err error) {
-	if poller.PeerGone(err) {
+	switch {
+	case poller.PeerGone(err):
 		l.close(slot, ReasonPeer)
-		return
+	case poller.TimedOut(err): // the kernel's time-out is the same: whichever comes first
+		l.fails(slot, ReasonStalled, err)
+	default:
+		l.o.Log.Warn("a write to a stream failed", "loop", l.id, "error", err)
+		l.fails(slot, ReasonWrite, err)
 	}
-	l.o.Log.Warn("a write to a stream failed", "loop", l.id, "error", err)
-	l.close(slot, ReasonWrite)
 }
 
 func (l *Loop) closeAll(reason Reason) {
@@ -48,7 +52,11 @@ func (l *Loop) closeAll(reason Reason) {
 		l.deferred.push(m)
 	}
 	for l.deferred.len() > 0 {
-		_ = l.net.Close(l.deferred.pop().fd)
+		m := l.deferred.pop()
+		if m.attach != nil {
+			l.tried(m.attach.NS, m.attach.Trial, false)
+		}
+		_ = l.net.Close(m.fd)
 		l.counts.rows.Add(-1)
 	}
 	for slot := uint32(1); slot < l.table.used; slot++ {
@@ -106,6 +114,15 @@ func (l *Loop) drainSome(quantum int) int {
 
 // due is the tick at which the wheel must look at a row.
 func (l *Loop) due(slot uint32) uint32 {
+	due := l.ends(slot)
+	if r := &l.table.rows[slot]; r.trial != 0 && int32(r.since+trialTicks-due) < 0 {
+		due = r.since + trialTicks
+	}
+	return due
+}
+
+// ends is the tick at which a row's time is over: for being silent, or for being.
+func (l *Loop) ends(slot uint32) uint32 {
 	r := &l.table.rows[slot]
 	switch r.state {
 	case stateLingering:
@@ -141,7 +158,10 @@ func (l *Loop) expire(quantum int) int {
 func (l *Loop) overdue(slot uint32) {
 	r := &l.table.rows[slot]
 	token := l.table.token(slot)
-	if int32(l.due(slot)-l.tick) <= 0 {
+	if r.trial != 0 {
+		l.judge(slot)
+	}
+	if int32(l.ends(slot)-l.tick) <= 0 {
 		switch r.state {
 		case stateLingering:
 			l.close(slot, ReasonLinger)
@@ -162,7 +182,7 @@ func (l *Loop) overdue(slot uint32) {
 func (l *Loop) waiting(slot uint32) {
 	r := &l.table.rows[slot]
 	if r.blocked && l.tick-r.quiet >= l.stall {
-		l.close(slot, ReasonStalled)
+		l.fails(slot, ReasonStalled, errStalled)
 		return
 	}
 	switch {

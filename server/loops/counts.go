@@ -24,6 +24,7 @@ type Counts struct {
 	turnAt     atomic.Int64  // begin of the last turn, ns
 	oldest     atomic.Uint64 // first entry not dealt with
 	oldestAt   atomic.Int64  // when it was published, ns; 0: there is none
+	late       atomic.Int64  // by how much entries were late at the end of the last turn, ns
 	closed     [reasonCount]atomic.Uint64
 	_          [64]byte
 }
@@ -34,8 +35,11 @@ func (c *Counts) delivered(events, bytes int) {
 }
 
 // behind notes how far the loop is, at the end of a turn.
-func (c *Counts) behind(now int64, oldest uint64, at int64) {
+func (c *Counts) behind(now int64, oldest uint64, at, late int64) {
 	c.turnAt.Store(now)
+	if c.late.Load() != late {
+		c.late.Store(late)
+	}
 	c.oldest.Store(oldest)
 	c.oldestAt.Store(at)
 }
@@ -59,7 +63,7 @@ type Figures struct {
 	Closed         [reasonCount]uint64 `json:"-"`
 	RingFill       float64             `json:"ring_fill_ratio"`  // 0 to 1 of the entries it may be behind
 	RingLagSeconds float64             `json:"ring_lag_seconds"` // age of the oldest entry it has not dealt with
-	BehindSeconds  float64             `json:"behind_seconds"`   // by how much that is older than fan-outs within their budget explain
+	BehindSeconds  float64             `json:"behind_seconds"`   // by how much entries are older than their fan-outs explain (lateness.go); what is not for a loop that sleeps does not count
 }
 
 // Rows is the number of rows in use and of descriptors in the mailbox, which will be rows.
@@ -89,7 +93,9 @@ func (l *Loop) Figures() Figures {
 			since = at
 		}
 		f.RingLagSeconds = float64(now-since) / 1e9
-		f.BehindSeconds = f.RingLagSeconds
+		if c.oldestAt.Load() != 0 || !l.baton.asleep() {
+			f.BehindSeconds = float64(max(now-c.turnAt.Load()+c.late.Load(), 0)) / 1e9
+		}
 	}
 	return f
 }

@@ -15,6 +15,7 @@ const dispatchMax = 1024
 type waiting struct {
 	seq   uint64
 	entry Entry
+	due   due
 }
 
 // job is a fan-out under way. It lasts as many turns as it takes.
@@ -28,6 +29,7 @@ type job struct {
 	row       uint32 // of a notice: the next slot of the table
 	cursor    topics.Cursor
 	begun     int64
+	due       due
 	delivered int
 	sent      int // frames and bytes since they were last counted
 	bytes     int
@@ -80,7 +82,7 @@ func (l *Loop) dispatch() {
 		if st.pending.len() == 0 && !st.job.active {
 			l.active = append(l.active, st)
 		}
-		st.pending.push(waiting{l.next, *e})
+		st.pending.push(waiting{l.next, *e, due{e.At, l.pace.fair}})
 	}
 	l.taken.Store(l.next)
 }
@@ -134,7 +136,9 @@ func (l *Loop) begin(st *nsState) {
 	j := &st.job
 	j.active = true
 	w := st.pending.pop()
+	st.settled = max(st.settled-1, 0)
 	j.seq, j.entry = w.seq, w.entry
+	j.due = due{l.now - w.due.late(l.now, &l.pace), l.pace.fair}
 	j.sets = l.index.Match(st.ns.Index, j.entry.Event.Topics, j.sets[:0])
 	j.at, j.row, j.delivered, j.begun = 0, 1, 0, l.now
 	if len(j.sets) > 0 {
@@ -205,6 +209,7 @@ func (l *Loop) finish(st *nsState) {
 	j.active = false
 	j.entry = Entry{}
 	j.frames = [2][]byte{}
+	st.settle(l.now, &l.pace)
 	l.entryDone(st)
 }
 
@@ -236,6 +241,7 @@ func (l *Loop) deliver(st *nsState, slot uint32) bool {
 func (l *Loop) flushEvent(st *nsState) {
 	j := &st.job
 	sends := l.out.flush(l.poll)
+	l.provesAny(st, sends)
 	for i := range sends {
 		s := &sends[i]
 		if s.N > 0 {

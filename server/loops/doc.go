@@ -20,6 +20,12 @@
 //	       Refuse
 //	front ────────▶ Lingering      every state ──▶ closed, reason counted
 //
+// # What is told to others
+//
+// How far a loop is behind, without what its work explains, is in Figures (lateness.go). A
+// stream that is closed because its writes came to nothing, and how one does that was let in
+// on trial, is reported on the spot (failure.go): who wants to know must not wait.
+//
 // # History
 //
 // Catching up is a fan-out of the past. What a client missed a moment ago it gets with the

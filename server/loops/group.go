@@ -277,6 +277,7 @@ type Attach struct {
 	Requested string
 	Head      []byte // the answer's head, complete
 	Full      []byte // the answer if there is no room in a table
+	Trial     uint16 // it is let in on trial: how it does is told with this number (Options.Judged); 0: it is not
 }
 
 // From says where a stream begins.

@@ -48,6 +48,7 @@ type Loop struct {
 	linger    uint32        // ticks
 	drain     drain
 
+	pace       pace
 	timeless   bool // the loop's goroutine sleeps without an end, as nothing had a deadline
 	progressed bool // entries were done with in this turn
 
@@ -145,18 +146,22 @@ func (l *Loop) turn(events []poller.Event, budget int) bool {
 		l.event(events[i])
 	}
 	l.dispatch()
-	more, worked := l.work(budget)
-	l.letGo()
-	if worked || len(events) > 0 {
-		l.o.Turns.ObserveNs(l.o.Clock()-l.now, 1)
+	used, more := l.work(budget)
+	end := l.now
+	if used > 0 || len(events) > 0 {
+		end = l.o.Clock()
+		l.o.Turns.ObserveNs(end-l.now, 1)
+		l.pace.turned(end-l.now, used)
 	}
+	l.letGo(end)
 	return more
 }
 
 // work shares the turn's budget of writes between everything that has some, a quantum
 // each, round and round: fan-outs of different namespaces, hand-overs, laggards, scans of
-// different namespaces, heartbeats, the drain.
-func (l *Loop) work(budget int) (more, worked bool) {
+// different namespaces, heartbeats, the drain. It says what of the budget was used.
+func (l *Loop) work(given int) (used int, more bool) {
+	budget := given
 	for budget > 0 {
 		before := budget
 		budget -= l.handOvers(quantum)
@@ -172,11 +177,10 @@ func (l *Loop) work(budget int) (more, worked bool) {
 		budget -= l.expire(many)
 		budget -= l.drainSome(quantum)
 		if budget == before {
-			return false, worked
+			return given - budget, false
 		}
-		worked = true
 	}
-	return true, worked
+	return given - budget, true
 }
 
 // quantum is how many writes one kind of work gets before the next one has its turn;
@@ -186,15 +190,16 @@ const quantum = 16
 // letGo releases what is not kept for laggards, and tells committers that wait for room.
 // Half of the ring is kept behind the oldest fan-out, as long as a quarter of it stays
 // free for publishers: a fan-out itself needs nothing of the ring.
-func (l *Loop) letGo() {
-	oldest, at := l.next, int64(0)
+func (l *Loop) letGo(now int64) {
+	oldest, at, late := l.next, int64(0), int64(0)
 	for _, st := range l.active {
 		if seq, then := st.oldest(); seq < oldest {
 			oldest, at = seq, then
 		}
+		late = max(late, st.late(now, &l.pace))
 	}
 	l.counts.pinned.Store(int64(l.table.pinned()))
-	l.counts.behind(l.now, oldest, at)
+	l.counts.behind(l.now, oldest, at, late)
 	size := uint64(l.o.RingEvents)
 	keep := max(oldest, size/2) - size/2
 	keep = max(keep, max(l.next, size*3/4)-size*3/4)

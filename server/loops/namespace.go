@@ -16,6 +16,7 @@ type Namespace struct {
 	Origin sse.ID // Log.Last() before anything of this namespace entered the ring
 
 	published atomic.Uint64 // entries put into the ring
+	failures  atomic.Uint32 // reported
 	loops     []nsShare     // one a loop
 }
 
@@ -23,7 +24,8 @@ type Namespace struct {
 type nsShare struct {
 	done    atomic.Uint64 // entries dealt with; written by the loop
 	streams atomic.Int64  // rows; written by the loop
-	_       [48]byte
+	proven  atomic.Int64  // when a row last took something, ns; written by the loop
+	_       [40]byte
 }
 
 // Unread is how many published entries the slowest loop has still to deal with.

@@ -19,7 +19,7 @@ const (
 	LagClose                    // it is closed, and resumes if it comes back
 )
 
-// Options configure a Group. All fields are needed.
+// Options configure a Group. All fields are needed but where it says so.
 type Options struct {
 	Loops     int
 	NewPoller func() (poller.Poller, error)
@@ -44,6 +44,12 @@ type Options struct {
 	LingerTimeout time.Duration
 	RetryMs       int
 	Lag           LagPolicy
+
+	Failed func(Failure) // a stream's writes failed; may be nil, and never waits
+	// Judged is told of a stream on trial: good, its client has acknowledged what it was sent;
+	// else nothing can be said of it, as it went, or the node stops, or it is slow. Each that a
+	// loop takes comes here or to Failed, once. As Failed.
+	Judged func(ns *Namespace, trial uint16, good bool)
 
 	Lags       *obs.Histogram // publish to socket
 	Broadcasts *obs.Histogram // first to last write of one event in one loop

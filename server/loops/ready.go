@@ -80,6 +80,9 @@ func (l *Loop) unpin(slot uint32) bool {
 	if n > 0 {
 		r.quiet = l.tick
 		l.counts.bytes.Add(uint64(n))
+		if r.state != stateLingering {
+			l.proves(l.ns[r.ns])
+		}
 	}
 	if n < len(rest) {
 		l.table.pins[s.pin] = rest[n:]
@@ -101,6 +104,12 @@ func (l *Loop) event(e poller.Event) {
 		r.blocked = false
 		l.enqueue(slot)
 		return
+	}
+	if e.Flags&poller.Failed != 0 {
+		if err := l.net.Failure(int(r.fd)); err != nil {
+			l.closeFailed(slot, err)
+			return
+		}
 	}
 	if e.Flags&(poller.Hangup|poller.Failed) != 0 {
 		l.close(slot, ReasonPeer)

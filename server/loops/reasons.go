@@ -5,9 +5,9 @@ type Reason uint8
 
 // The reasons.
 const (
-	ReasonPeer        Reason = iota // the client closed, reset or vanished
+	ReasonPeer        Reason = iota // the client closed or reset
 	ReasonWrite                     // a write failed otherwise
-	ReasonStalled                   // lagging, and not a byte taken for the stall time-out
+	ReasonStalled                   // nothing was taken, or acknowledged, for the stall time-out
 	ReasonLapped                    // lapped by the ring under the policy "close"
 	ReasonPins                      // no room to keep its half-sent frame
 	ReasonClientBytes               // the client sent more than a stream may

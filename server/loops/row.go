@@ -33,10 +33,11 @@ type row struct {
 	since     uint32       // tick of the hand-over
 	state     state
 	format    sse.Format
-	queued    bool // in the ready queue
-	blocked   bool // the socket is full: an edge will tell
-	armed     bool // the poller reports Writable
-	finished  bool // lingering: FIN sent
+	queued    bool   // in the ready queue
+	blocked   bool   // the socket is full: an edge will tell
+	armed     bool   // the poller reports Writable
+	finished  bool   // lingering: FIN sent
+	trial     uint16 // number of the trial that the stream is on; 0: none
 }
 
 // side is what a row needs while it is not simply live. No pointers. 56 bytes.

@@ -142,6 +142,8 @@ func (l *Loop) flushGives() {
 		}
 		if p.N < len(p.P) {
 			l.notGiven(p.Tag, p.P[p.N:], p.N, p.Err, l.before[i])
+		} else {
+			l.proves(l.ns[l.table.rows[p.Tag].ns])
 		}
 		p.P = nil
 	}

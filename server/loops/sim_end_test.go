@@ -97,6 +97,7 @@ func (s *sim) leave() {
 	}
 	s.rest()
 	s.stop()
+	s.reported(s.tb)
 	for _, sub := range s.subs {
 		if sub.peer != nil {
 			s.look(sub)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"throng/internal/simio"
@@ -27,6 +28,7 @@ type subscription struct {
 	policy  LagPolicy
 
 	peer      *simio.Peer // nil: not connected
+	address   netip.Addr  // of this connection
 	parser    sse.Parser
 	raw       []byte // received, not yet told by the parser
 	blank     bool   // the empty line behind a comment or retry is still to come

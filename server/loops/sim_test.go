@@ -24,7 +24,8 @@ var (
 // wanted event exactly once over all of its connections, or a gap that is true.
 func TestLoops_KeepTheContractWhateverHappens(t *testing.T) {
 	sum := simulateAll(t, warm)
-	if *simSeeds >= 100 && (sum.received == 0 || sum.gaps == 0 || sum.lapped == 0 || sum.replayed == 0 || sum.pinned == 0 || sum.answers == 0) {
+	if *simSeeds >= 100 && (sum.received == 0 || sum.gaps == 0 || sum.lapped == 0 || sum.replayed == 0 || sum.pinned == 0 || sum.answers == 0 ||
+		sum.timeouts == 0 || sum.failures == 0 || sum.good == 0) {
 		t.Errorf("the simulation did not see everything: %+v", sum)
 	}
 }
@@ -47,6 +48,7 @@ type tally struct {
 	pinned                            int
 	scans, pages                      uint64
 	notices, aheads                   int
+	timeouts, failures, reasons, good int
 }
 
 func (a *tally) add(b tally) {
@@ -62,6 +64,10 @@ func (a *tally) add(b tally) {
 	a.pages += b.pages
 	a.notices += b.notices
 	a.aheads += b.aheads
+	a.timeouts += b.timeouts
+	a.failures += b.failures
+	a.reasons += b.reasons
+	a.good += b.good
 }
 
 // sim is the world of one seed.
@@ -76,6 +82,8 @@ type sim struct {
 	subs    []*subscription
 	refused []*refused
 	tally   tally
+
+	failures *failures
 }
 
 // refused is a client whose request was refused.
@@ -141,7 +149,9 @@ func newSim(t *testing.T, seed uint64, where storage) *sim {
 	if where != warm {
 		c.wrap = func(log replay.Log) *cold { return newCold(log, rng, where) }
 	}
-	s := &sim{rig: newRig(t, c), rng: rng, policy: c.Lag, window: c.kernel.SendBufferBytes, retain: c.retain, where: where}
+	s := &sim{failures: newFailures()}
+	c.Failed, c.Judged = s.failed, s.judged
+	*s = sim{failures: s.failures, rig: newRig(t, c), rng: rng, policy: c.Lag, window: c.kernel.SendBufferBytes, retain: c.retain, where: where}
 	for i := range 2 + rng.IntN(3) {
 		s.truths = append(s.truths, &truth{ns: s.space(fmt.Sprint("ns", i))})
 	}
@@ -209,7 +219,8 @@ func (s *sim) emit() {
 func (s *sim) attach(sub *subscription) {
 	fd, peer := s.connect()
 	s.tally.connects++
-	a := &Attach{NS: sub.of.ns, Topics: sub.filters, Format: sub.format, Full: []byte("full")}
+	address := s.failures.moveIn(peer)
+	a := &Attach{NS: sub.of.ns, Topics: sub.filters, Format: sub.format, Full: []byte("full"), Trial: s.failures.onTrial()}
 	switch {
 	case sub.attached:
 		a.From, a.ID = FromID, sub.last
@@ -226,12 +237,11 @@ func (s *sim) attach(sub *subscription) {
 		a.Requested = a.ID.String()
 	}
 	*sub = subscription{of: sub.of, filters: sub.filters, format: sub.format, policy: sub.policy,
-		peer: peer, from: a.From, requested: a.Requested, floor: max(s.broadcast(sub.of), a.Floor.Minor),
+		peer: peer, address: address, from: a.From, requested: a.Requested, floor: max(s.broadcast(sub.of), a.Floor.Minor),
 		attached: sub.attached, last: sub.last, at: sub.at, received: sub.received, gaps: sub.gaps,
 		notices: sub.notices}
 	if s.rng.IntN(5) == 0 {
-		sub.stalled = true
-		peer.Stall()
+		s.stalls(sub)
 	}
 	s.g.Attach(fd, a)
 }
@@ -251,8 +261,7 @@ func (s *sim) broadcast(of *truth) uint64 {
 func (s *sim) disturb(sub *subscription) {
 	switch n := s.rng.IntN(40); {
 	case n < 12:
-		sub.stalled = true
-		sub.peer.Stall()
+		s.stalls(sub)
 	case n < 22:
 		sub.stalled = false
 		sub.peer.Resume()
@@ -269,7 +278,15 @@ func (s *sim) disturb(sub *subscription) {
 		s.leaves(sub, sub.peer.Reset)
 	case n < 38:
 		s.leaves(sub, sub.peer.Close)
+	default:
+		s.fails(sub, n == 38)
 	}
+}
+
+func (s *sim) stalls(sub *subscription) {
+	s.failures.stalled[sub.address] = true
+	sub.stalled = true
+	sub.peer.Stall()
 }
 
 // leaves ends a client's connection, after it has looked at what it received.

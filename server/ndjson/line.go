@@ -10,7 +10,7 @@ import (
 // Line is one line of a batch:
 //
 //	{"topic":"a/b","event":"name","data":"text","key":"retry-1"}
-//	{"topics":["a","b"],"data":{"any":"JSON"}}
+//	{"topics":["a","b"],"data":{"any":"JSON"},"priority":"low"}
 //
 // One goroutine at a time may use it; the zero value is ready, and it is meant to be used
 // for line after line. Topics are good until the next Parse. The others are views of the
@@ -20,6 +20,8 @@ type Line struct {
 	Event  []byte   // event name; empty: none
 	Data   []byte   // a string as the text it stands for, any other JSON as it is written
 	Key    []byte   // idempotency key; empty: none
+	// Priority is what the line says of it, as it stands; empty: nothing.
+	Priority []byte
 
 	topic []byte
 	seen  fields // of the line that is read
@@ -67,17 +69,18 @@ func (l *Line) Parse(line []byte) error {
 
 func (l *Line) clear() {
 	l.Topics, l.topic = l.Topics[:0], nil
-	l.Event, l.Data, l.Key = nil, nil, nil
+	l.Event, l.Data, l.Key, l.Priority = nil, nil, nil, nil
 	l.seen = 0
 }
 
 // document is a line as encoding/json reads it.
 type document struct {
-	Topic  string          `json:"topic"`
-	Topics []string        `json:"topics"`
-	Event  string          `json:"event"`
-	Data   json.RawMessage `json:"data"`
-	Key    string          `json:"key"`
+	Topic    string          `json:"topic"`
+	Topics   []string        `json:"topics"`
+	Event    string          `json:"event"`
+	Data     json.RawMessage `json:"data"`
+	Key      string          `json:"key"`
+	Priority string          `json:"priority"`
 }
 
 // decode reads any line.
@@ -92,7 +95,7 @@ func (l *Line) decode(line []byte) error {
 	if d.InputOffset() != int64(len(line)) {
 		return fmt.Errorf("the line goes on behind its JSON object, at byte %d", d.InputOffset())
 	}
-	l.topic, l.Event, l.Key = []byte(doc.Topic), []byte(doc.Event), []byte(doc.Key)
+	l.topic, l.Event, l.Key, l.Priority = []byte(doc.Topic), []byte(doc.Event), []byte(doc.Key), []byte(doc.Priority)
 	for _, t := range doc.Topics {
 		l.Topics = append(l.Topics, []byte(t))
 	}

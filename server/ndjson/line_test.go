@@ -13,7 +13,11 @@ func told(l *Line, err error) string {
 	if err != nil {
 		return "error: " + err.Error()
 	}
-	return fmt.Sprintf("%q %q %q %q", l.Topics, l.Event, l.Data, l.Key)
+	text := fmt.Sprintf("%q %q %q %q", l.Topics, l.Event, l.Data, l.Key)
+	if len(l.Priority) > 0 {
+		text += fmt.Sprintf(" %q", l.Priority)
+	}
+	return text
 }
 
 // plainLines are taken in one pass. That they mean the same to encoding/json is
@@ -25,6 +29,8 @@ var plainLines = []struct{ line, want string }{
 	{`{"topics":["a","b/c", "ü"],"data":"x"}`, `["a" "b/c" "ü"] "" "x" ""`},
 	{`{"topics" : [ "a" ] ,"data":"x","topic":""}`, `["a"] "" "x" ""`},
 	{`{"data":"x"}`, `[] "" "x" ""`},
+	{`{"topic":"a","data":"x","priority":"low"}`, `["a"] "" "x" "" "low"`},
+	{`{"priority":"h\u0069gh","topic":"a","data":"x","key":"k"}`, `["a"] "" "x" "k" "high"`},
 	{`{"topic":"a","data":"日本語 \u65e5\t\"\\\/\b\f\n\r"}`, `["a"] "" "日本語 日\t\"\\/\b\f\n\r" ""`},
 	{`{"topic":"\u0061","data":"\uD83D\ude00 \u0000","key":"\n"}`, `["a"] "" "😀 \x00" "\n"`},
 	{`{"topic":"a","data":{"x": [1, -0.5e+7, 0, 10E2, {}], "y":{"\ud800":null},"z":[ ]}}`,
@@ -51,6 +57,8 @@ var oddLines = []struct{ line, want string }{
 	{`{"topic":"a","Data":"x"}`, `["a"] "" "x" ""`},
 	{`{"t\u006fpic":"a","data":"x"}`, `["a"] "" "x" ""`},
 	{`{"topic":"a","data":"x","extra":1}`, `error: the line is not an event: json: unknown field "extra"`},
+	{`{"topic":"a","data":"x","priority":1}`, "error: the line is not an event: priority can't be a number, at byte"},
+	{`{"topic":"a","data":"x","Priority":"low"}`, `["a"] "" "x" "" "low"`},
 	{`{"topic":null,"data":"x"}`, `[] "" "x" ""`},
 	{`{"topics":[],"data":"x"}`, `[] "" "x" ""`},
 	{`{"topics":[1],"data":"x"}`, "error: the line is not an event: topics can't be a number, at byte 12"},

@@ -9,6 +9,7 @@ const (
 	fieldEvent
 	fieldData
 	fieldKey
+	fieldPriority
 )
 
 // fieldOf finds the name that stands at b[i:], quotes and all, and the index behind it.
@@ -26,7 +27,7 @@ func fieldOf(b []byte, i int) (fields, int) {
 var names = [...]struct {
 	quoted string
 	field  fields
-}{{`"topic"`, fieldTopic}, {`"data"`, fieldData}, {`"event"`, fieldEvent}, {`"key"`, fieldKey}, {`"topics"`, fieldTopics}}
+}{{`"topic"`, fieldTopic}, {`"data"`, fieldData}, {`"event"`, fieldEvent}, {`"key"`, fieldKey}, {`"topics"`, fieldTopics}, {`"priority"`, fieldPriority}}
 
 // plain reads a line in one pass. It is false for every line that is not plain; what was
 // read until then means nothing.
@@ -65,6 +66,8 @@ func (l *Line) value(f fields, b []byte, i int) (end int, ok bool) {
 		l.Event, end, ok = l.string(b, i)
 	case fieldKey:
 		l.Key, end, ok = l.string(b, i)
+	case fieldPriority:
+		l.Priority, end, ok = l.string(b, i)
 	default:
 		if i < len(b) && b[i] != '"' {
 			if end, ok = skipValue(b, i, depthMax); ok {

@@ -83,5 +83,8 @@ var cases = []struct {
 	{"ShutdownWrite_FINAfterBytes", shutdownWrite},
 	{"ShutdownWrite_WriteFails", shutdownThenWrite},
 	{"Close_DeliversWhatWasWritten", closeDelivers},
+	{"Failure_IsTakenOnce", failureOnce},
+	{"Peer_IsKnownAfterAFailure", peerStaysKnown},
+	{"Outstanding_EndsWhenAllIsRead", outstandingEnds},
 	{"Stream_BothWaysByEdgesAlone", streamBothWays},
 }

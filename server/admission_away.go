@@ -1,0 +1,155 @@
+package server
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"throng/httpparse"
+	"throng/poller"
+	"throng/sse"
+)
+
+// prebuilt is an answer to connections that are shed: encoding it for each would be work
+// for clients that are not served. It is made anew every second, in a few variants with
+// different Retry-After, so that the clients do not come back together.
+type prebuilt struct {
+	variants atomic.Pointer[[8][]byte]
+}
+
+func (p *prebuilt) pick() []byte { return p.variants.Load()[rand.Uint32()%8] }
+
+func (p *prebuilt) make(build func() []byte) {
+	var variants [8][]byte
+	for i := range variants {
+		variants[i] = build()
+	}
+	p.variants.Store(&variants)
+}
+
+// away is what clients are told that are sent away for one reason: a problem, or a stream
+// that ends at once, where that makes an EventSource come back (comeBack).
+type away struct {
+	refused atomic.Pointer[refusal]
+	problem prebuilt
+	stream  prebuilt
+}
+
+// Why clients are sent away, by the place of what they are told.
+const (
+	awayLimit    = iota // --connections-max or --requests-max is reached
+	awayAddress         // --address-connections-max is reached
+	awayBreaker         // the connection layer is open
+	awayLoad            // the load lets no more new streams in
+	awayMany            // --namespace-streams-max is reached
+	awayReasons         //
+	awayNot      = -1   // it may come in
+	awayAfterMin = 2.0  // seconds after which a client may come back when few are sent away
+	awayAfterMax = 20.0 // and when all are; each gets up to half of it on top
+)
+
+// comeBackAfter says when a client that is sent away should come back, at the earliest: the
+// later the larger the share is of those that are. So many clients as wait ask for so many
+// answers a second as they are divided by that time.
+func comeBackAfter(share float64, least time.Duration) time.Duration {
+	seconds := awayAfterMin + (awayAfterMax-awayAfterMin)*min(max(share, 0), 1)
+	return max(least, time.Duration(math.Round(seconds))*time.Second)
+}
+
+// prebuild makes the answers of the coming second.
+func (s *Server) prebuild() {
+	if !s.cors.asks() {
+		head := s.makeStreamHead(nil)
+		s.head.Store(&head)
+	}
+	full := overloaded.because("the node has no room for another stream")
+	s.full.make(func() []byte { return s.refusalBytes(full, nil) })
+	s.sendAway(awayLimit, connectionLimit, comeBackAfter(s.load.shedShare.get(), connectionLimit.retry),
+		fmt.Sprintf("at most %d connections are held", s.connectionsMax))
+	s.sendAway(awayAddress, addressLimit, addressLimit.retry, fmt.Sprintf("at most %d connections of one address are held", s.o.AddressConnectionsMax))
+	s.sendAway(awayBreaker, breakerOpen, s.door.opensIn(), "new connections fail here, and none is taken for a while")
+	s.sendAway(awayLoad, overloaded, comeBackAfter(s.load.refusedShare.get(), 0), "the load lets no more new streams in")
+	s.sendAway(awayMany, namespaceLimit, namespaceLimit.retry, fmt.Sprintf("a namespace has at most %d streams", s.o.NamespaceStreamsMax))
+}
+
+// sendAway makes what clients are told that are sent away for one reason.
+func (s *Server) sendAway(why int, p problem, after time.Duration, detail string) {
+	p.retry = after
+	refused := p.because(detail)
+	w := &s.away[why]
+	w.refused.Store(refused)
+	w.problem.make(func() []byte { return s.refusalBytes(refused, nil) })
+	if !s.cors.asks() {
+		w.stream.make(func() []byte { return s.endedStream(after, nil) })
+	}
+}
+
+// endedStream is an answer that makes an EventSource come back after a while: by the WHATWG
+// text (section 9.2.3) any status but 200 makes it give up for good.
+func (s *Server) endedStream(after time.Duration, q *httpparse.Request) []byte {
+	a := s.endedStreamAnswer(after)
+	a.minor = 1
+	a.extra = s.cors.appendTo(a.extra, q)
+	return a.append(nil, &s.date)
+}
+
+func (s *Server) endedStreamAnswer(after time.Duration) *answer {
+	ms := int(after.Milliseconds())
+	body := sse.AppendRetry(nil, ms+int(s.random()%uint32(ms/2+1)))
+	return &answer{status: 200, contentType: "text/event-stream", body: body, close: true,
+		extra: []byte("Cache-Control: no-cache, no-transform\r\n")}
+}
+
+// shedConnection answers a connection that is not let in. One whose request is whole is
+// answered and closed on the spot; else the client may still be sending, and the answer
+// lingers in a row. Where that would mean waiting, on the reactor, it is answered at once.
+func (s *Server) shedConnection(fd, why int, first []byte) {
+	q := &s.atDoor
+	n, err := httpparse.Parse(first, 0, &s.limits, q)
+	head := err == nil
+	w := &s.away[why]
+	answer, status := w.problem.pick(), w.refused.Load().status
+	if head && q.MethodID == httpparse.MethodGet && string(q.Path) == "/events" && wantsStream(q) {
+		status = 200
+		if s.cors.asks() {
+			answer = s.endedStream(w.refused.Load().retry, q)
+		} else {
+			answer = w.stream.pick()
+		}
+	}
+	s.table.HTTPResponse(status).Inc()
+	switch {
+	case head && n == len(first) && !q.Chunked && q.ContentLength <= 0:
+		poller.LastWords(fd, answer)
+	case !s.group.TryRefuse(fd, answer):
+		poller.LastWords(fd, answer)
+	}
+}
+
+// sendAwayFor refuses a stream whose head was read, for a reason that has nothing to do with
+// its request: an EventSource comes back. Where the fields for other origins depend on who
+// asks, nothing can be made before.
+func (s *session) sendAwayFor(why int) {
+	s.neither()
+	w := &s.srv.away[why]
+	wants, asks := wantsStream(&s.x.req), s.srv.cors.asks()
+	switch refused := w.refused.Load(); {
+	case wants && asks:
+		s.respond(s.srv.endedStreamAnswer(refused.retry))
+	case wants:
+		s.lastAnswer(200, w.stream.pick())
+	case asks:
+		s.problem(refused)
+	default:
+		s.lastAnswer(refused.status, w.problem.pick())
+	}
+}
+
+// lastAnswer writes an answer that was made before, and ends the connection.
+func (s *session) lastAnswer(status int, p []byte) {
+	s.srv.table.HTTPResponse(status).Inc()
+	_ = s.conn.Write(p)
+	s.end()
+}
