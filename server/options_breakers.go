@@ -54,7 +54,7 @@ var breakerSettings = []Setting{
 	row("DelayTarget", "delay-target", "Overload", "how late a loop or the scheduler may be, before fewer are let in; 0: not looked at", span(0, time.Minute)),
 	row("MemoryBytesMax", "memory-bytes-max", "Overload", "memory that this process may have; 0: what its cgroup or the host has", count(0, sizeMax)),
 	row("MemoryTarget", "memory-target", "Overload", "percent of it that may be in use, before fewer are let in; 0: not looked at", count(0, 100)),
-	row("StreamsRateMin", "streams-rate-min", "Overload", "new streams a second that are let in however high the load is", count(1, mebi)),
+	row("StreamsRateMin", "streams-rate-min", "Overload", "new streams a second that are let in however high the load is, as long as there is memory", count(1, mebi)),
 	row("PublishRateMin", "publish-rate-min", "Overload", "publishes a second that are let in however high the load is", count(1, mebi)),
 	row("AddressConnectionsMax", "address-connections-max", "Overload", "connections of one client address; 0: any number. Behind a proxy all clients have one address", count(0, countMax)),
 	row("NamespaceStreamsMax", "namespace-streams-max", "Overload", "streams of one namespace; 0: any number", count(0, countMax)),
