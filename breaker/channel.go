@@ -40,6 +40,7 @@ type Channel struct {
 	state   atomic.Uint32
 	ramp    atomic.Int64 // when the ramp began, ns since born; 0: there is none
 	asked   atomic.Uint64
+	due     atomic.Int64 // when another one is let through on the ramp however few ask, ns since born
 
 	mu      sync.Mutex // guards the rest
 	failed  int        // failures in a row
@@ -53,8 +54,13 @@ type Channel struct {
 	opened  uint64
 }
 
-// rampLeast is the part of its work that a channel gets at first.
-const rampLeast = 0.1
+// rampLeast is the part of its work that a channel gets at first. One who asks is let through
+// every rampEvery whatever the part: so few are no stampede, and where nobody else asks most
+// would be refused for nothing.
+const (
+	rampLeast = 0.1
+	rampEvery = 100 * time.Millisecond
+)
 
 func newChannel(o ChannelOptions, tell func(Change)) *Channel {
 	now := time.Now()
@@ -159,7 +165,7 @@ func (c *Channel) standing() State { return c.State() }
 func (c *Channel) at() Layer { return Sources }
 
 // Allow says whether the channel should be given work now. After an isolation it gets a
-// part of it at first, and all of it when the ramp is over. While nothing is wrong it
+// part of it at first, at least ten a second, and all of it when the ramp is over. While nothing is wrong it
 // costs two atomic loads.
 func (c *Channel) Allow() bool {
 	if c.State() == Isolated {
@@ -169,21 +175,29 @@ func (c *Channel) Allow() bool {
 	if begun == 0 {
 		return true
 	}
-	share := c.shareSince(begun)
+	now := int64(time.Since(c.born))
+	share := c.shareAt(begun, now)
 	if share >= 1 {
 		c.ramp.CompareAndSwap(begun, 0) // over, unless another began meanwhile
 		return true
 	}
 	n := float64(c.asked.Add(1))
-	return int64(n*share) != int64((n-1)*share)
+	return int64(n*share) != int64((n-1)*share) || c.isDue(now)
 }
 
-// shareSince is the part of its work that a channel is given whose ramp began then.
-func (c *Channel) shareSince(begun int64) float64 {
+// isDue lets one through every rampEvery: one that is late does not make the next one late.
+func (c *Channel) isDue(now int64) bool {
+	due := c.due.Load()
+	return now >= due && c.due.CompareAndSwap(due, max(due, now-int64(rampEvery))+int64(rampEvery))
+}
+
+// shareAt is the part of its work that a channel is given now whose ramp began then, both in
+// ns since born.
+func (c *Channel) shareAt(begun, now int64) float64 {
 	if begun == 0 {
 		return 1
 	}
-	on := float64(int64(time.Since(c.born)) - begun)
+	on := float64(now - begun)
 	return min(1, rampLeast+(1-rampLeast)*on/float64(max(c.o.Ramp, 1)))
 }
 
@@ -207,7 +221,7 @@ func (c *Channel) Status() Status {
 	if state == Isolated {
 		circuit := c.circuit.Status()
 		s.Until, s.Probes = circuit.Until, circuit.Probes
-	} else if share := c.shareSince(c.ramp.Load()); share < 1 {
+	} else if share := c.shareAt(c.ramp.Load(), int64(time.Since(c.born))); share < 1 {
 		s.Share = math.Round(share*100) / 100
 	}
 	return s

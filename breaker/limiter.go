@@ -15,8 +15,9 @@ type LimiterOptions struct {
 }
 
 // Limiter lets in what there is room for. There is no limit until the pressure has reached 1;
-// then what was let in before is the limit, and from there it is led so that the pressure
-// stays at 1. When nobody has been refused for a while, there is no limit again.
+// then what is known to make it 1, or else what was let in before, is the limit, and from
+// there it is led so that the pressure stays at 1. When nobody has been refused for a while,
+// there is no limit again.
 //
 // It follows BBR and Sentinel's system rules: what went through before the pressure rose is
 // what the machine can take, whatever a configuration thinks. The rate is then led by an
@@ -25,6 +26,11 @@ type LimiterOptions struct {
 // ticks must agree before it moves, on the less extreme of them: one bad tick does nothing,
 // and noise around 1 gives no motion. (Raising and cutting by fixed steps, as TCP does, saws;
 // and cutting at each tick above 1 goes on while what was let in too much is worked off.)
+//
+// Who is refused is silent for seconds, so a tick without a refusal does not say that the limit
+// is wide enough: for a while it goes on rising, and stays for longer. Several limits that
+// see the same pressure share what there is: who is refused is given a little more, whatever
+// the pressure, and who is not felt is not cut to nothing.
 //
 // Allow may be called by any goroutine, Tick by one.
 type Limiter struct {
@@ -41,8 +47,11 @@ type Limiter struct {
 	last   int64                // Tick, ns
 	seen   uint64               // allowed by then
 	off    uint64               // refused by then
-	speed  float64              // allowed a second, lately
+	ticks  [limitBefore]float64 // allowed a second in the last ticks, the newest last
+	speed  float64              // the same, averaged
 	before [limitBefore]float64 // speed at the last ticks, the newest last
+	mean   float64              // pressure, averaged as speed is
+	good   float64              // a second: what would make the pressure 1, as far as is known; 0: nothing is
 	raw    float64              // pressure at the last tick
 	calm   int64                // since when nobody is refused, ns
 	share  atomic.Uint64
@@ -50,16 +59,23 @@ type Limiter struct {
 
 // What a Limiter does in a tick. The numbers are from the simulation in limiter_plant_test.go.
 const (
-	limitSpeedOver = 1.0             // seconds over which the speed is averaged
-	limitBefore    = 5               // ticks that a limit is behind the cause of the pressure, at most
-	limitGain      = 2.0             // a second: of the logarithm of the pressure, that is taken from that of the rate
-	limitCutMost   = 1.0             // a second: of the logarithm of the rate, that is cut
-	limitSlack     = 1.1             // of the speed: a limit above it would not be felt
-	limitCalmAfter = 2 * time.Second // without a refusal, until there is no limit again
-	limitShareOver = 2.0             // seconds over which the share of refusals is averaged
-	limitSpanMost  = 0.25            // seconds that a tick stands for, at most
-	limitLeast     = 0.05            // pressure: below it all are the same
-	limitMost      = 20.0            // pressure: above it all are the same
+	limitSpeedOver = 1.0              // seconds over which the speed is averaged
+	limitBefore    = 5                // ticks that a limit is behind the cause of the pressure, at most
+	limitGain      = 2.0              // a second: of the logarithm of the pressure, that is taken from that of the rate
+	limitCutMost   = 1.0              // a second: of the logarithm of the rate, that is cut
+	limitSlack     = 1.1              // of the speed: a limit above it would not be felt
+	limitGoodOver  = 2.0              // seconds over which good is averaged
+	limitGoodFrom  = 0.5              // pressure from which what is let in says what could be
+	limitStart     = 0.9              // of good: the first limit
+	limitKept      = 0.5              // of good: what a limit that nobody felt is not cut below, as others make the pressure
+	limitFair      = 0.02             // a second: of good, that who is refused gets more, so that limits of one machine share it
+	limitBinding   = 2 * time.Second  // since the last refusal, for which the rate goes on rising: who was refused is silent
+	limitRise      = 2.0              // of the fastest tick: where a rate that nobody feels stops rising
+	limitCalmAfter = 10 * time.Second // without a refusal, until there is no limit again: by then who was told to come later has come
+	limitShareOver = 2.0              // seconds over which the share of refusals is averaged
+	limitSpanMost  = 0.25             // seconds that a tick stands for, at most
+	limitLeast     = 0.05             // pressure: below it all are the same
+	limitMost      = 20.0             // pressure: above it all are the same
 )
 
 // NewLimiter makes one without a limit.
@@ -110,7 +126,7 @@ func (l *Limiter) Tick(pressure float64) {
 	allowed, refused := l.allowed.Load(), l.refused.Load()
 	in, out := float64(allowed-l.seen), float64(refused-l.off)
 	l.last, l.seen, l.off = now, allowed, refused
-	l.remember(in, out, span)
+	l.remember(in, out, pressure, span)
 	least, most := min(pressure, l.raw), max(pressure, l.raw)
 	l.raw = pressure
 	l.rate.Store(math.Float64bits(l.follow(l.Rate(), least, most, out > 0, min(span, limitSpanMost))))
@@ -118,31 +134,55 @@ func (l *Limiter) Tick(pressure float64) {
 
 // follow gives the rate that follows on rate, for the least and the most pressure of two ticks.
 func (l *Limiter) follow(rate, least, most float64, refused bool, span float64) float64 {
+	since := l.last - l.calm
+	if refused {
+		l.calm = l.last
+	}
+	fastest := slices.Max(l.ticks[:])
 	switch {
 	case rate == 0 && least >= 1:
-		rate = slices.Min(l.before[:]) * limitSlack
 		l.calm = l.last
+		start := l.good
+		if start == 0 { // it has never been quiet
+			start = l.speed / max(l.mean, 1)
+		}
+		rate = max(slices.Min(l.before[:])*limitSlack, limitStart*start)
 	case rate == 0:
 		return 0
 	case least > 1:
-		rate = min(rate, l.speed*limitSlack) * math.Exp(-min(limitCutMost, limitGain*math.Log(least))*span)
-		l.calm = l.last
-	case refused:
-		if most < 1 {
-			rate *= math.Exp(-limitGain * math.Log(most) * span)
+		rate = min(rate, max(fastest*limitSlack, limitKept*l.good)) * math.Exp(-min(limitCutMost, limitGain*math.Log(least))*span)
+	case most < 1 && (refused || since < int64(limitBinding)):
+		risen := rate * math.Exp(-limitGain*math.Log(most)*span)
+		if !refused {
+			risen = min(risen, max(rate, limitRise*fastest))
 		}
-		l.calm = l.last
-	case l.last-l.calm > int64(limitCalmAfter):
+		rate = risen
+	case !refused && since > int64(limitCalmAfter):
 		return 0
+	}
+	if refused {
+		rate += limitFair * l.good * span
 	}
 	return max(rate, l.o.Min)
 }
 
-// remember averages the speed, and the share of refusals.
-func (l *Limiter) remember(in, out, span float64) {
+// remember averages the speed and the pressure, what could be let in, and the share of
+// refusals.
+func (l *Limiter) remember(in, out, pressure, span float64) {
+	copy(l.ticks[:], l.ticks[1:])
+	l.ticks[limitBefore-1] = in / span
 	copy(l.before[:], l.before[1:])
 	l.before[limitBefore-1] = l.speed
-	l.speed += (in/span - l.speed) * min(1, span/limitSpeedOver)
+	part := min(1, span/limitSpeedOver)
+	l.speed += (in/span - l.speed) * part
+	l.mean += (pressure - l.mean) * part
+	if l.mean > limitGoodFrom && max(l.mean, pressure) < 1 {
+		if could := l.speed / l.mean; l.good == 0 {
+			l.good = could
+		} else {
+			l.good += (could - l.good) * min(1, span/limitGoodOver)
+		}
+	}
 	share, now := l.RefusedShare(), 0.0
 	if out > 0 {
 		now = out / (in + out)

@@ -210,3 +210,35 @@ func TestStatus_CauseIsBounded(t *testing.T) {
 		t.Errorf("a cause of %d bytes is kept", n)
 	}
 }
+
+// Few who ask are all let through on the ramp, and a crowd gets its share and hardly more.
+func TestChannel_RampLetsFewThrough(t *testing.T) {
+	for _, x := range []struct {
+		every       time.Duration // between two who ask
+		least, most float64       // a second, on average over the first second
+	}{
+		{time.Second, 1, 1}, {100 * time.Millisecond, 10, 10}, {70 * time.Millisecond, 9, 13},
+		{10 * time.Millisecond, 15, 26}, {100 * time.Microsecond, 1000, 1500},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newChannel(redisLike, nil)
+			time.Sleep(time.Minute)
+			for range 6 {
+				c.observe(0, errBad)
+			}
+			time.Sleep(5 * time.Second)
+			for range 3 {
+				c.observe(0, nil)
+			}
+			let := 0
+			for begun := time.Now(); time.Since(begun) < time.Second; time.Sleep(x.every) {
+				if c.Allow() {
+					let++
+				}
+			}
+			if got := float64(let); got < x.least || got > x.most {
+				t.Errorf("one asks every %v, and %v are let through in the first second; want %v to %v", x.every, got, x.least, x.most)
+			}
+		})
+	}
+}
