@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -43,6 +44,17 @@ func sumOf(samples map[string]float64, name string) float64 {
 		}
 	}
 	return sum
+}
+
+// nonZero lists the samples of one metric that are not 0, as they are written, in order.
+func nonZero(samples map[string]float64, name string) (all []string) {
+	for k, v := range samples {
+		if (k == name || strings.HasPrefix(k, name+"{")) && v != 0 {
+			all = append(all, fmt.Sprintf("%s %v", k, v))
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 // adminBytesMax bounds an answer of the admin port.

@@ -96,7 +96,7 @@ func (c contest) table() string {
 // picture has a dot for each side and turn.
 func (c contest) picture(scenario string) picture {
 	sides, unit := c.sides()
-	p := picture{tag(scenario + " " + c[0].Name), chart.Chart{
+	p := picture{name: tag(scenario + " " + c[0].Name), Chart: chart.Chart{
 		Title: scenario + ": " + c[0].Name,
 		X:     chart.Axis{Label: "turn", Scale: chart.Ordinal}, Y: chart.Axis{Label: withUnit(c[0].Name, unit)}}}
 	var ratios []string

@@ -60,6 +60,9 @@ func runsBut(t *testing.T, s Scenario, o Options, kind string) Report {
 	return r
 }
 
+// fibRoom is how many streams a fibber holds that can be full.
+const fibRoom = 59
+
 // fibEach: of so many streams or lines one is treated wrong.
 const fibEach = 5
 
@@ -68,6 +71,7 @@ type fibber struct {
 
 	mu      sync.Mutex
 	streams int
+	here    int
 	last    int
 	topics  map[string]map[chan string]struct{}
 	kept    []fibEvent
@@ -95,7 +99,13 @@ func (f *fibber) events(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	n := f.streams
 	f.streams++
+	f.here++
+	defer f.leave()
 	switch {
+	case f.how == "full" && f.here > fibRoom:
+		f.mu.Unlock()
+		f.sendAway(w, n)
+		return
 	case f.victim(n, "refuse"), f.victim(n, "rude"), f.victim(n, "hangup"):
 		f.mu.Unlock()
 		f.turnAway(w)
@@ -135,6 +145,25 @@ func (f *fibber) events(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "retry: 1\n\nid: 1-%d\n\n", last)
 	}
 	f.stream(w, r, queue, n)
+}
+
+func (f *fibber) leave() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.here--
+}
+
+// sendAway refuses a stream for which there is no room: every other one by an event stream
+// that ends at once.
+func (f *fibber) sendAway(w http.ResponseWriter, n int) {
+	if n%2 == 0 {
+		w.Header().Set("Retry-After", "0")
+		http.Error(w, "full", http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Transfer-Encoding", "identity")
+	io.WriteString(w, "retry: 20\n\n")
 }
 
 // turnAway refuses a stream in the way of the fibber.

@@ -32,7 +32,7 @@ type Options struct {
 	Streams      int           `json:"streams"`                // subscriptions held at once
 	StreamsLow   int           `json:"streamsLow,omitempty"`   // density: the first step
 	Stalled      int           `json:"stalled,omitempty"`      // stall: readers that never read; slow, soak: slow clients
-	Connections  int           `json:"connections,omitempty"`  // handover: in all; batch: at once; connect: that must attach, 0 for all; check: publishers
+	Connections  int           `json:"connections,omitempty"`  // handover: in all; batch: at once; connect: that must attach, 0 for all; check, overload: publishers; limits: that the node may have
 	Events       int           `json:"events,omitempty"`       // published, a phase
 	PayloadBytes int           `json:"payloadBytes,omitempty"` // data of an event
 	Pairs        int           `json:"pairs,omitempty"`        // phases with and without, or here and there
@@ -51,6 +51,13 @@ type Options struct {
 	Nodes         int           `json:"nodes,omitempty"`           // check, nodes: servers
 	Fsync         string        `json:"fsync,omitempty"`           // check: policy of the disk store, or of Redis' AOF
 	Spool         string        `json:"spool,omitempty"`           // check: on: nodes keep what Redis can't take
+	// ServerCPU is the share of processors that the server gets, by a control group of its
+	// own; noQuota: it runs as it is started.
+	ServerCPU float64 `json:"serverCPU,omitempty"`
+	Load      string  `json:"load,omitempty"`     // overload: connections, publishes, both, or all of them in turn
+	Stubborn  string  `json:"stubborn,omitempty"` // overload: on: clients do not care about Retry-After
+	// Hold is how long a client that is served keeps its stream.
+	Hold time.Duration `json:"holdNs,omitempty"`
 	// Keep is a directory to write everything to that check noted; empty: none.
 	Keep string `json:"keep,omitempty"`
 
@@ -99,7 +106,11 @@ func (o Options) or(d Options) Options {
 	o.RoundDuration = cmp.Or(o.RoundDuration, d.RoundDuration)
 	o.Store = cmp.Or(o.Store, d.Store)
 	o.Nodes = cmp.Or(o.Nodes, d.Nodes)
-	o.Sources = cmp.Or(o.Sources, min(max(sourcesDefault, o.Streams/sourceStreams+1), sourcesMax))
+	o.ServerCPU = cmp.Or(o.ServerCPU, d.ServerCPU)
+	o.Load = cmp.Or(o.Load, d.Load)
+	o.Stubborn = cmp.Or(o.Stubborn, d.Stubborn)
+	o.Hold = cmp.Or(o.Hold, d.Hold)
+	o.Sources = cmp.Or(o.Sources, d.Sources, min(max(sourcesDefault, o.Streams/sourceStreams+1), sourcesMax))
 	o.Seed = cmp.Or(o.Seed, seedDefault)
 	o.Settle = cmp.Or(o.Settle, rssSettled)
 	o.window = cmp.Or(o.window, quietWindow)
@@ -145,7 +156,7 @@ func (s Scenario) Run(ctx context.Context, o Options) (Report, error) {
 
 // Scenarios lists all scenarios in the order of the documentation.
 func Scenarios() []Scenario {
-	return []Scenario{density, fanout, device, fair, stall, handover, storm, connect, batch, slow, replay, resume, churn, soak, million, nodes, checker}
+	return []Scenario{density, fanout, device, fair, stall, handover, storm, connect, batch, slow, replay, resume, churn, soak, million, nodes, overload, limits, checker}
 }
 
 // Lookup finds a scenario by name.

@@ -3,6 +3,7 @@ package bench
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,7 +20,7 @@ func (r *Report) Plot(dir string) (files []string, err error) {
 	}
 	for _, p := range r.charts() {
 		path := filepath.Join(dir, p.name+".png")
-		if err := drawFile(path, p.Chart); err != nil {
+		if err := drawFile(path, p); err != nil {
 			return files, fmt.Errorf("%s: %w", path, err)
 		}
 		files = append(files, path)
@@ -31,10 +32,20 @@ func (r *Report) Plot(dir string) (files []string, err error) {
 type picture struct {
 	name string
 	chart.Chart
+	shared string        // Series.Picture
+	panels []chart.Chart // below the first; they share the file
+}
+
+// PNG draws all of it.
+func (p picture) PNG(w io.Writer) error {
+	if len(p.panels) == 0 {
+		return p.Chart.PNG(w)
+	}
+	return chart.Stack(w, append([]chart.Chart{p.Chart}, p.panels...))
 }
 
 func (r *Report) charts() []picture {
-	all := append(r.seriesCharts(), r.latencyCharts()...)
+	all := append(stacked(r.Scenario, r.seriesCharts()), r.latencyCharts()...)
 	for _, c := range contests(r.Comparisons) {
 		all = append(all, c.picture(r.Scenario))
 	}
@@ -60,10 +71,32 @@ func (r *Report) seriesCharts() (all []picture) {
 		if !known || len(all[i].Lines) == chart.LinesMax {
 			i = len(all)
 			index[title] = i
-			all = append(all, picture{tag(r.Scenario + " " + title), chart.Chart{
+			all = append(all, picture{name: tag(r.Scenario + " " + title), shared: s.Picture, Chart: chart.Chart{
 				Title: r.Scenario + ": " + title, X: chart.Axis{Label: s.XLabel}, Y: chart.Axis{Label: s.YLabel}}})
 		}
+		if s.Log {
+			all[i].Y.Scale = chart.Log
+		}
 		all[i].Lines = append(all[i].Lines, chart.Line{Name: line, Points: s.Points})
+	}
+	return all
+}
+
+// stacked puts the charts that share a picture into the first of them.
+func stacked(scenario string, charts []picture) (all []picture) {
+	index := make(map[string]int)
+	for _, p := range charts {
+		i, known := index[p.shared]
+		switch {
+		case p.shared == "":
+			all = append(all, p)
+		case known:
+			all[i].panels = append(all[i].panels, p.Chart)
+		default:
+			index[p.shared] = len(all)
+			p.name = tag(scenario + " " + p.shared)
+			all = append(all, p)
+		}
 	}
 	return all
 }
@@ -81,7 +114,7 @@ func (r *Report) latencyCharts() (all []picture) {
 	for i, l := range some {
 		if each := (len(some) + charts - 1) / charts; i%each == 0 {
 			low, high = 0, 0
-			all = append(all, picture{tag(r.Scenario + " latency"), chart.Chart{
+			all = append(all, picture{name: tag(r.Scenario + " latency"), Chart: chart.Chart{
 				Title: r.Scenario + ": latency by percentile",
 				X:     chart.Axis{Label: "percentile", Scale: chart.Percentile}, Y: chart.Axis{Label: "latency, ms"}}})
 		}
@@ -120,10 +153,10 @@ func (l *Latency) curve() (points [][2]float64) {
 	return points
 }
 
-func drawFile(path string, c chart.Chart) error {
+func drawFile(path string, p picture) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
-	return errors.Join(c.PNG(f), f.Close())
+	return errors.Join(p.PNG(f), f.Close())
 }

@@ -6,15 +6,16 @@ import (
 	"strings"
 )
 
-// Print is the report for a person: figures, latencies, comparisons, checks, notes.
+// Print is the report for a person: figures, latencies, comparisons, goals,
+// checks, notes.
 func (r *Report) Print() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, %.1f s\n", r.Scenario, r.Seconds)
-	parts := []string{r.figureTable(), r.latencyTable()}
+	parts := []string{invalidLines(r.Invalid), r.figureTable(), r.latencyTable()}
 	for _, c := range contests(r.Comparisons) {
 		parts = append(parts, c.table())
 	}
-	parts = append(parts, checkTable(r.Checks), noteLines(r.Notes))
+	parts = append(parts, goalTable(r.Goals), checkTable(r.Checks), noteLines(r.Notes))
 	for _, part := range parts {
 		if part != "" {
 			fmt.Fprintf(&b, "\n%s", part)

@@ -22,7 +22,10 @@ type Report struct {
 	Latencies   []Latency    `json:"latencies,omitempty"`
 	Series      []Series     `json:"series,omitempty"`
 	Checks      []Check      `json:"checks"`
-	Notes       []string     `json:"notes,omitempty"`
+	Goals       []Goal       `json:"goals,omitempty"`
+	// Invalid says why the numbers tell nothing about the server; empty: they do.
+	Invalid []string `json:"invalid,omitempty"`
+	Notes   []string `json:"notes,omitempty"`
 }
 
 // Figure is one measured number.

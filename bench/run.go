@@ -22,6 +22,7 @@ type run struct {
 	afterwards []func() error
 	report     Report
 
+	unhurried           bool  // it was told that the generator has no precedence
 	phaseTotal, stepped int64 // of the phase; time of the last step that was told
 }
 

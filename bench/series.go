@@ -13,6 +13,11 @@ type Series struct {
 	XLabel string       `json:"xLabel"` // with the unit: "time, s"
 	YLabel string       `json:"yLabel"`
 	Points [][2]float64 `json:"points"` // x, y
+	// Picture is the file that the charts of several series share, as panels one above the
+	// other; empty: each chart has its own.
+	Picture string `json:"picture,omitempty"`
+	// Log gives the chart an upright axis on which each decade has the same length.
+	Log bool `json:"log,omitempty"`
 
 	stride, skipped int // of stride samples one is kept
 }

@@ -144,6 +144,41 @@ func rateSetting(name, group, help, of string, field func(*Options) *float64) Se
 		}}
 }
 
+// noQuota is Options.ServerCPU for a server without a control group, noQuotaWord how
+// people write it.
+const (
+	noQuota     = -1
+	noQuotaWord = "none"
+)
+
+// shareSetting is a number of processors, such as 0.25, or none.
+func shareSetting(name, group, help, of string, field func(*Options) *float64) Setting {
+	const low, high = 0.01, 64
+	return Setting{Name: name, Group: group, Help: help, of: of, Accepts: fmt.Sprintf("%v to %v, or %s: no limit", low, high, noQuotaWord),
+		set: func(o *Options, text string) error {
+			if text == noQuotaWord {
+				*field(o) = noQuota
+				return nil
+			}
+			n, err := strconv.ParseFloat(text, 64)
+			if err != nil || !(n >= low && n <= high) {
+				return errRefused
+			}
+			*field(o) = n
+			return nil
+		},
+		text: func(o Options) string {
+			switch n := *field(&o); n {
+			case 0:
+				return ""
+			case noQuota:
+				return noQuotaWord
+			default:
+				return strconv.FormatFloat(n, 'g', -1, 64)
+			}
+		}}
+}
+
 // seedSetting is any number above 0.
 func seedSetting(name, group, help, of string, field func(*Options) *uint64) Setting {
 	return Setting{Name: name, Group: group, Help: help, of: of, Accepts: "1 or more",

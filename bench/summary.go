@@ -14,6 +14,7 @@ type Summary struct {
 	Figures  []Spread  `json:"figures"`
 	Ratios   []Spread  `json:"ratios,omitempty"` // of the comparisons
 	Wrong    []string  `json:"wrong,omitempty"`  // checks that did not hold, by run
+	Missed   []string  `json:"missed,omitempty"` // goals, and runs that say nothing of the server
 	latency  []Latency // those of the first run
 }
 
@@ -45,6 +46,14 @@ func Summarize(reports []Report) Summary {
 	}
 	for i, r := range reports {
 		s.Seconds += r.Seconds
+		for _, reason := range r.Invalid {
+			s.Missed = append(s.Missed, fmt.Sprintf("run %d is invalid: %s", i+1, reason))
+		}
+		for _, g := range r.Goals {
+			if !g.Met {
+				s.Missed = append(s.Missed, fmt.Sprintf("run %d: %s: want %s, got %s", i+1, g.Name, g.Want, g.Got))
+			}
+		}
 		for _, c := range r.Checks {
 			if !c.OK {
 				s.Wrong = append(s.Wrong, fmt.Sprintf("run %d: %s: want %s, got %s", i+1, c.Name, c.Want, c.Got))
@@ -74,6 +83,9 @@ func (s *Summary) Print() string {
 		}
 	}
 	b.WriteString("\n")
+	for _, m := range s.Missed {
+		fmt.Fprintln(&b, wrap("MISSED: "+m, "        "))
+	}
 	if len(s.Wrong) == 0 {
 		b.WriteString("every check held in every run\n")
 	}

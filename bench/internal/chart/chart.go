@@ -64,7 +64,10 @@ var errNothing = errors.New("chart: there is no point to draw")
 
 // PNG draws the chart. A value that its axis cannot show is an error, and so are more
 // lines than LinesMax.
-func (c Chart) PNG(w io.Writer) error {
+func (c Chart) PNG(w io.Writer) error { return c.draw(w, height) }
+
+// draw draws the chart in so many rows of pixels.
+func (c Chart) draw(w io.Writer, height int) error {
 	x, y := newBounds(), newBounds()
 	if len(c.Lines) > LinesMax {
 		return fmt.Errorf("chart: %d lines; at most %d are good", len(c.Lines), LinesMax)

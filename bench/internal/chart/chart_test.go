@@ -93,3 +93,18 @@ func TestChart_RefusesWhatItCannotShow(t *testing.T) {
 		}
 	}
 }
+
+func TestStack_HoldsEveryPanel(t *testing.T) {
+	one := Chart{Title: "one", X: Axis{Label: "x"}, Y: Axis{Label: "y"}, Lines: []Line{{Points: [][2]float64{{0, 1}, {1, 2}}}}}
+	var b bytes.Buffer
+	if err := Stack(&b, []Chart{one, one, one}); err != nil {
+		t.Fatal(err)
+	}
+	picture, err := png.Decode(&b)
+	if err != nil || picture.Bounds().Dx() != width || picture.Bounds().Dy() != 3*panelHeight {
+		t.Errorf("%v, %v", picture.Bounds(), err)
+	}
+	if err := Stack(&b, []Chart{one, {}}); err == nil {
+		t.Error("a panel without a point: no error")
+	}
+}

@@ -1,0 +1,222 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"throng/bench/internal/sock"
+)
+
+// overload asks what becomes of accepted work when a server is offered three times what it
+// can take, for Options.Duration: new streams, then publishes, then both. The server has a
+// share of the processors, Options.ServerCPU, so that the generator is not what is
+// overloaded; a run in which it was late is marked as invalid.
+//
+// First the peak is found, by a closed loop in which more and more is under way. A turn is
+// then three phases of an open loop with arrivals at random moments: a reference of 80 % of
+// the peak, the overload, and 80 % again. A server of ours is measured twice in turn, with
+// its breakers and with --breakers=off, under the same load: three times the greater peak
+// of the two.
+//
+// Streams that were there before get a ticker event ten times a second all the while.
+var overload = Scenario{
+	Name:  "overload",
+	About: "three times the load that a server can take: accepted work, goodput, memory and recovery, with breakers and without",
+	Defaults: Options{
+		Streams: 200, Connections: 256, PayloadBytes: 100, Pairs: 1, Duration: time.Minute, Interval: 100 * time.Millisecond,
+		ServerCPU: 0.25, Load: loadAll, Stubborn: stubbornOff, Hold: time.Second, Sources: overloadSources,
+	},
+	body: runOverload,
+}
+
+// Values of Options.Load and Options.Stubborn.
+const (
+	loadConnections = "connections"
+	loadPublishes   = "publishes"
+	loadBoth        = "both"
+	loadAll         = "all"
+
+	stubbornOn  = "on"
+	stubbornOff = "off"
+)
+
+const (
+	// overloadSources is 1.8 million ports: those of a minute stay in TIME_WAIT.
+	overloadSources = 64
+	// overloadRetained is the log of a namespace of a server of ours, in events.
+	overloadRetained = 8192
+	// generatorGC is the GOGC of a generator that measures.
+	generatorGC = 1000
+	// overloadFactor and overloadCalm are shares of the peak.
+	overloadFactor = 3
+	overloadCalm   = 0.8
+	// The reference and what follows the overload are parts of its length.
+	overloadReferencePart = 4
+	// overloadRest lets a server forget what it took to open the first streams.
+	overloadRest      = 3 * time.Second
+	overloadAfterPart = 2
+)
+
+// overloadSide is a server in one of its two ways.
+type overloadSide struct {
+	name string
+	argv []string
+	on   bool
+}
+
+// overloadRun is the state of the scenario.
+type overloadRun struct {
+	*run
+	sides   []overloadSide
+	peaks   map[string]float64 // a second, by load: connections and publishes
+	results []*overloadResult
+}
+
+func runOverload(r *run) error {
+	if r.o.URL != "" {
+		return errors.New("bench: overload starts its servers itself, with a share of the processors: it takes no --url")
+	}
+	o := &overloadRun{run: r, peaks: make(map[string]float64)}
+	// A log that is soon full: memory that grows is then not the events'.
+	r.serverOption("--retain-events", fmt.Sprint(overloadRetained))
+	o.sides = []overloadSide{{"server", r.o.Server, true}}
+	if isOurs(r.o.Server) {
+		o.sides = []overloadSide{
+			{"breakers on", withOption(r.o.Server, "--breakers", "on"), true},
+			{"breakers off", withOption(r.o.Server, "--breakers", "off"), false},
+		}
+	}
+	if r.o.ServerCPU == noQuota {
+		r.report.note("the server has no share of the processors of its own: it may be the generator that is overloaded")
+	}
+	for _, s := range o.sides {
+		if err := o.with(s, func(t target, _ *quota) error { return o.findPeaks(s, t) }); err != nil {
+			return err
+		}
+	}
+	for pair := range r.o.Pairs {
+		for _, load := range o.loads() {
+			for _, s := range o.sides {
+				err := o.with(s, func(t target, q *quota) error { return o.turn(s, load, pair, t, q) })
+				if err != nil {
+					return fmt.Errorf("%s, %s: %w", load, s.name, err)
+				}
+			}
+		}
+	}
+	o.tell()
+	r.report.noFaults(r.w)
+	return nil
+}
+
+// hurry gives the generator's thread precedence, where it may, until back is called: its
+// clock is the measure, and it needs little. Garbage is collected seldom meanwhile, since
+// that stops the thread until all others, which have no precedence, agree.
+func (r *run) hurry() (back func()) {
+	runtime.LockOSThread()
+	percent := debug.SetGCPercent(generatorGC)
+	err := sock.Nice(calmNice)
+	if err != nil && !r.unhurried {
+		r.unhurried = true
+		r.report.note("the generator runs at ordinary priority: %v", err)
+	}
+	return func() {
+		if err == nil {
+			_ = sock.Nice(0) // what was raised can be lowered
+		}
+		debug.SetGCPercent(percent)
+		runtime.UnlockOSThread()
+	}
+}
+
+// loads are those that were asked for.
+func (o *overloadRun) loads() []string {
+	if o.o.Load == loadAll {
+		return []string{loadConnections, loadPublishes, loadBoth}
+	}
+	return []string{o.o.Load}
+}
+
+// kinds are what a load consists of.
+func kinds(load string) []string {
+	switch load {
+	case loadConnections, loadPublishes:
+		return []string{load}
+	}
+	return []string{loadConnections, loadPublishes}
+}
+
+// with starts a server in its share of the processors, and stops it.
+func (o *overloadRun) with(s overloadSide, do func(t target, q *quota) error) error {
+	var q *quota
+	if o.o.ServerCPU != noQuota {
+		var err error
+		if q, err = newQuota(o.o.ServerCPU); err != nil {
+			return err
+		}
+		o.afterwards = append(o.afterwards, q.close)
+	}
+	t, err := o.start(s.name, q.wrap(s.argv), o.o.Wire)
+	if err != nil {
+		return err
+	}
+	back := o.hurry() // after the start: a child has the priority of the thread that starts it
+	err = do(t, q)
+	back()
+	if err != nil {
+		return err
+	}
+	o.w.closeAll()
+	o.targets = slices.DeleteFunc(o.targets, func(other target) bool { return other.process == t.process })
+	return errors.Join(t.stop(), q.close())
+}
+
+// newLoad makes one kind of work.
+func (o *overloadRun) newLoad(kind string, t target, g *agenda, seed uint64) (overloadLoad, error) {
+	if kind == loadConnections {
+		return newConnectionLoad(o.run, t, g, seed)
+	}
+	return newPublishLoad(o.run, t, g, seed)
+}
+
+// findPeaks finds the peak of each kind of work on its own.
+func (o *overloadRun) findPeaks(s overloadSide, t target) error {
+	load := o.o.Load
+	audience, err := newOverloadAudience(o.run, t, o.o.Streams, s.on) // it is there in the turns, too
+	if err != nil {
+		return err
+	}
+	for i, kind := range kinds(load) {
+		g := newAgenda()
+		l, err := o.newLoad(kind, t, g, uint64(i))
+		if err != nil {
+			return err
+		}
+		if err := o.rest("rest", min(overloadRest, o.o.Duration/8)); err != nil {
+			return err
+		}
+		g.every(o.w.now(), int64(overloadTend), func(int64) error { return l.tend() })
+		g.every(o.w.now(), int64(o.o.Interval), audience.tick)
+		o.run.phase(fmt.Sprintf("peak of %s, %s", kind, s.name), 0)
+		peak, under, err := o.peak(l, g)
+		if err != nil {
+			return err
+		}
+		o.report.figure(fmt.Sprintf("peak of %s, %s", kind, s.name), peak, "1/s")
+		o.report.figure(fmt.Sprintf("peak of %s, %s, under way", kind, s.name), float64(under), "")
+		if o.peaks[kind] = max(o.peaks[kind], peak); s.name == o.sides[len(o.sides)-1].name {
+			if err := o.sustain(kind, l, g); err != nil {
+				return err
+			}
+		}
+		l.close()
+		if err := o.quiet(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,109 @@
+package bench
+
+import (
+	"errors"
+	"time"
+)
+
+const (
+	// overloadTend is the time between two looks at what is held and what has waited.
+	overloadTend = 2 * time.Millisecond
+	// The closed loop begins with peakFirst under way and doubles, to peakLast. It does not
+	// end where a step brings nothing: what is under way together is cheaper, and a step
+	// further may bring more.
+	peakFirst = 16
+	peakLast  = 1024
+	// peakLost of the best, or less, ends it: more under way only makes it worse.
+	peakLost = 0.5
+
+	// A peak of which an open loop does not sustain the reference is lowered to peakLower of
+	// it, peakLowerMax times.
+	peakLower    = 0.9
+	peakLowerMax = 8
+	// peakPause is how long a place of the closed loop stays free after a refusal, at most: the
+	// question is what the server serves, and others come where one was sent away.
+	peakPause = 100 * time.Millisecond
+	// peakSustained is the percentage that has to be served in the time of an open loop.
+	peakSustained = 98.0
+)
+
+// peak is the greatest rate of a closed loop, and how much was under way then: the median
+// of three more windows at what was best.
+func (o *overloadRun) peak(l overloadLoad, g *agenda) (best float64, under int, err error) {
+	window := min(2*time.Second, o.o.Duration/8)
+	tally := newOutcomes()
+	l.begin(tally)
+	for n := peakFirst; n <= l.most(); n *= 2 {
+		rate, err := o.rate(l, g, n, window)
+		if err != nil {
+			return 0, 0, err
+		}
+		o.logf("overload: %d under way: %.0f/s; all in all %v", n, rate, tally)
+		if rate > best {
+			best, under = rate, n
+		} else if rate < best*peakLost {
+			break
+		}
+	}
+	if under == 0 {
+		return 0, 0, errors.New("bench: the server has served nothing")
+	}
+	var again []float64
+	for range 3 {
+		rate, err := o.rate(l, g, under, window)
+		if err != nil {
+			return 0, 0, err
+		}
+		again = append(again, rate)
+	}
+	return median(again), under, errors.Join(l.closedLoop(0), g.follow(o.run, o.w.now()+int64(window)))
+}
+
+// rate is that of a closed loop with n under way. The first part, in which streams of the
+// step before end, does not count.
+func (o *overloadRun) rate(l overloadLoad, g *agenda, n int, window time.Duration) (float64, error) {
+	if err := l.closedLoop(n); err != nil {
+		return 0, err
+	}
+	if err := g.follow(o.run, o.w.now()+int64(min(o.o.Hold, window)+window/4)); err != nil {
+		return 0, err
+	}
+	from, done := o.w.now(), l.done()
+	if err := g.follow(o.run, from+int64(window)); err != nil {
+		return 0, err
+	}
+	return float64(l.done()-done) * 1e9 / float64(o.w.now()-from), nil
+}
+
+// sustain lowers a peak until the server keeps up with an open loop of the reference's
+// share of it. A closed loop can be faster than any open one: its work comes in bunches,
+// which are cheaper. It is asked of the side that limits nothing.
+func (o *overloadRun) sustain(kind string, l overloadLoad, g *agenda) error {
+	window := int64(min(2*time.Second, o.o.Duration/8))
+	for range peakLowerMax {
+		if c, is := l.(*connectionLoad); is {
+			c.crowd = overloadFactor * o.peaks[kind] * overloadThink.Seconds()
+		}
+		rate := overloadCalm * o.peaks[kind]
+		l.openLoop(rate)
+		if err := g.follow(o.run, o.w.now()+window); err != nil {
+			return err
+		}
+		from, done := o.w.now(), l.done()
+		if err := g.follow(o.run, from+2*window); err != nil {
+			return err
+		}
+		share := 100 * float64(l.done()-done) * 1e9 / float64(o.w.now()-from) / rate
+		o.logf("overload: open loop, %.0f/s: %.0f %% served", rate, share)
+		l.openLoop(0)
+		if err := g.follow(o.run, o.w.now()+2*window); err != nil {
+			return err
+		}
+		if share >= peakSustained {
+			break
+		}
+		o.peaks[kind] *= peakLower
+	}
+	o.report.figure("peak of "+kind+" that both sides are measured against", o.peaks[kind], "1/s")
+	return nil
+}
