@@ -11,6 +11,7 @@ import (
 type LimiterOptions struct {
 	Min   float64       // a second; it never lets in less, so that everybody's turn comes; at least 1
 	Burst time.Duration // of the rate may come at once
+	Least int           // as many at least may come at once, however low the rate; below 1 is 1
 	Clock func() int64  // monotonic, ns
 }
 
@@ -80,7 +81,7 @@ const (
 
 // NewLimiter makes one without a limit.
 func NewLimiter(o LimiterOptions) *Limiter {
-	o.Min = max(o.Min, 1)
+	o.Min, o.Least = max(o.Min, 1), max(o.Least, 1)
 	return &Limiter{o: o, last: o.Clock()}
 }
 
@@ -96,7 +97,7 @@ func (l *Limiter) Allow() bool {
 	}
 	now := l.o.Clock()
 	gap := int64(float64(time.Second) / rate)
-	earliest := now - max(int64(l.o.Burst), gap)
+	earliest := now - max(int64(l.o.Burst), gap*int64(l.o.Least))
 	for {
 		next := l.next.Load()
 		due := max(next, earliest)

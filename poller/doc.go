@@ -106,6 +106,9 @@ type Net interface {
 	Peer(fd int) netip.Addr
 	// Outstanding is how many of the bytes written the other end has not acknowledged.
 	Outstanding(fd int) (int, error)
+	// Acknowledged is how many bytes the other end has acknowledged so far, give or take a
+	// constant.
+	Acknowledged(fd int) (uint64, error)
 }
 
 // WritevMax is the number of slices Writev takes at most (below the kernel's IOV_MAX

@@ -66,11 +66,13 @@ func (l *Listener) Accept() (net.Conn, error) {
 		default:
 			return nil, nil // EAGAIN, or a connection that died in the queue (accept(2), ERRORS)
 		}
-		if why, ok := l.Admit(from); !ok {
-			e.shed(fd, why)
+		n, err := e.readFirst(fd)
+		if why, ok := l.Admit(from, e.entrance.first[:n]); !ok {
+			l.Shed(fd, why, e.entrance.first[:n])
+			e.entrance.handed = true
 			continue
 		}
-		if !e.first(fd) {
+		if !e.first(fd, n, err) {
 			return &peer{fd: fd, local: l.addr}, nil
 		}
 	}
@@ -95,20 +97,18 @@ func (e *Edge) accepted() {
 	e.inline.Add(-1)
 }
 
-// shed sends a connection away that may not be served, with what it asks for: who refuses
-// it may have something else to say to a browser.
-func (e *Edge) shed(fd, why int) {
-	n, err := Kernel{}.Read(fd, e.entrance.first[:])
-	if err != nil {
-		n = 0
+// readFirst reads what a new connection has sent already: n bytes, 0 with an error. Whether
+// it is served, and what it is told if not, may depend on what it asks for.
+func (e *Edge) readFirst(fd int) (n int, err error) {
+	if n, err = (Kernel{}).Read(fd, e.entrance.first[:]); err != nil {
+		return 0, err
 	}
-	e.ln.Shed(fd, why, e.entrance.first[:n])
-	e.entrance.handed = true
+	return n, nil
 }
 
-// first serves what a new connection has sent already; true: that was all there is to it.
-// Otherwise it enters netpoll.
-func (e *Edge) first(fd int) bool {
+// first serves what a new connection has sent already, n bytes or a failure to read any;
+// true: that was all there is to it. Otherwise it enters netpoll.
+func (e *Edge) first(fd, n int, err error) bool {
 	c := e.entrance.unused
 	e.entrance.unused = nil
 	if c == nil {
@@ -117,7 +117,6 @@ func (e *Edge) first(fd int) bool {
 	*c = Conn{Context: context.Background(), edge: e, fd: fd, own: -1, spare: -1}
 	c.session = e.o.NewSession(c)
 	e.open.Add(1)
-	n, err := Kernel{}.Read(fd, e.entrance.first[:])
 	switch err {
 	case ErrAgain:
 	case nil:

@@ -250,7 +250,7 @@ func TestFirst_CrowdDoesNotStarveTheOthers(t *testing.T) {
 // A full house says so to each of a crowd, and tells the one who answers them.
 func TestFirst_ShedAtAccept(t *testing.T) {
 	d := newDoor(t, func(g *guest, _ []byte) { g.say("in") })
-	d.ln.Admit = func(netip.Addr) (int, bool) { return 7, d.Open() < 3 }
+	d.ln.Admit = func(netip.Addr, []byte) (int, bool) { return 7, d.Open() < 3 }
 	var all []*caller
 	for range 4 * acceptsMax {
 		all = append(all, d.dial("x"))
@@ -345,7 +345,8 @@ func (d *door) pair(text string) (c *Conn, peer int) {
 	if _, err := unix.Write(fds[1], []byte(text)); err != nil {
 		d.t.Fatal(err)
 	}
-	if d.first(fds[0]) {
+	n, err := d.readFirst(fds[0])
+	if d.first(fds[0], n, err) {
 		d.t.Fatal("the connection does not enter netpoll")
 	}
 	c = d.entrance.entering

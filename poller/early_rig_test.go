@@ -93,9 +93,9 @@ func makeDoor(t *testing.T, data func(g *guest, p []byte)) *door {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln.Admit, ln.Exhausted = func(netip.Addr) (int, bool) { return 0, true }, func() {}
+	ln.Admit, ln.Exhausted = func(netip.Addr, []byte) (int, bool) { return 0, true }, func() {}
 	ln.Shed = func(fd, why int, first []byte) { LastWords(fd, fmt.Appendf(nil, "full %d %s", why, first)) }
-	ln.Refusal = func() []byte { return []byte("none left") }
+	ln.Refusal = func([]byte) []byte { return []byte("none left") }
 	d.Edge, err = NewEdge(ln, EdgeOptions{
 		Reactors: 1, HeadTimeout: time.Minute, BodyTimeout: time.Minute, IdleTimeout: time.Minute,
 		WriteTimeout: time.Minute, LingerTimeout: time.Minute, AheadBytesMax: 1 << 20, AheadTotalBytesMax: 1 << 20,

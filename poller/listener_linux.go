@@ -51,16 +51,16 @@ type Listener struct {
 
 	// Admit is asked once per accepted connection and says whether it may be served, and
 	// if it may not, why. If it may, NewSession is called for it next. from is the zero
-	// Addr unless ListenOptions.Addresses is set.
-	Admit func(from netip.Addr) (why int, ok bool)
-	// Shed takes over a descriptor that may not; it owns and closes it. first is what the
-	// client has sent already, up to firstBytesMax, and has been read; it is valid during
-	// the call.
+	// Addr unless ListenOptions.Addresses is set. first is what the client has sent already,
+	// up to firstBytesMax, and has been read; here and below it is valid during the call, and
+	// may be written to.
+	Admit func(from netip.Addr, first []byte) (why int, ok bool)
+	// Shed takes over a descriptor that may not; it owns and closes it.
 	Shed func(fd, why int, first []byte)
-	// Exhausted is told when accept4 failed for want of descriptors.
+	// Exhausted is told when a connection could not be accepted for want of descriptors.
 	Exhausted func()
 	// Refusal is what a connection that only the reserve could accept is told.
-	Refusal func() []byte
+	Refusal func(first []byte) []byte
 }
 
 // Listen binds address ("host:port"; port 0 lets the kernel choose) and listens. The
@@ -183,11 +183,13 @@ func acceptFrom(listener int) (fd int, from netip.Addr, err error) {
 	return int(n), from, nil
 }
 
+// exhausted deals with one connection for which there is no descriptor. It may be that
+// nobody waits: the kernel looks for a descriptor before it looks into the queue.
 func (l *Listener) exhausted() {
-	l.Exhausted()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.reserve < 0 {
+		l.Exhausted()
 		if !l.takeReserve() {
 			time.Sleep(exhaustedPause)
 		}
@@ -196,16 +198,27 @@ func (l *Listener) exhausted() {
 	_ = unix.Close(l.reserve)
 	l.reserve = -1
 	if fd, _, err := l.accept(); err == nil {
-		RefuseNow(fd, l.Refusal())
+		l.Exhausted()
+		n, _ := l.edge.readFirst(fd)
+		RefuseNow(fd, l.Refusal(l.edge.entrance.first[:n]))
 	}
 	l.takeReserve()
 }
+
+// refusedBytesMax is how much is read of who is refused without a lingering close.
+const refusedBytesMax = 256 << 10
 
 // RefuseNow answers on a descriptor that cannot be kept for a lingering close, and closes
 // it: what the client has sent so far is read, so that a FIN follows and not a reset.
 func RefuseNow(fd int, answer []byte) {
 	var scratch [4096]byte
-	_, _ = Kernel{}.Read(fd, scratch[:])
+	for n := 0; n < refusedBytesMax; {
+		more, err := Kernel{}.Read(fd, scratch[:])
+		if err != nil {
+			break
+		}
+		n += more
+	}
 	LastWords(fd, answer)
 }
 

@@ -5,13 +5,16 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"throng/breaker"
 )
 
 // connections is how many connections are open, streams included.
 func (s *Server) connections() int { return s.edge.Open() + s.group.Rows() }
 
-// admit decides about a connection before anything is allocated for it.
-func (s *Server) admit(from netip.Addr) (why int, ok bool) {
+// admit decides about a connection before anything is allocated for it. first is what it has
+// sent by now.
+func (s *Server) admit(from netip.Addr, first []byte) (why int, ok bool) {
 	requests := s.edge.Open()
 	switch {
 	case requests >= s.requestsMax:
@@ -20,6 +23,10 @@ func (s *Server) admit(from netip.Addr) (why int, ok bool) {
 	case requests+s.group.Rows() >= s.connectionsMax:
 		s.table.Shed[shedConnections].Inc()
 		return awayLimit, false
+	}
+	if s.door.state() == breaker.HalfOpen && !s.asksWhole(first) {
+		s.table.Shed[shedConnectionBreaker].Inc()
+		return awayBreaker, false
 	}
 	pass, ok := s.door.enter()
 	if !ok {
@@ -54,7 +61,12 @@ func (s *Server) exhausted() {
 }
 
 // notEnough is what a connection is told that only the reserve descriptor could accept.
-func (s *Server) notEnough() []byte { return s.away[awayLimit].problem.pick() }
+func (s *Server) notEnough(first []byte) []byte {
+	q, _ := s.lookAt(first)
+	words, status := s.wordsFor(awayLimit, q)
+	s.table.HTTPResponse(status).Inc()
+	return words
+}
 
 // shedEvery is how often at most the log says that connections are refused: a storm of
 // them is one fact.

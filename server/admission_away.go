@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -44,6 +45,7 @@ const (
 	awayBreaker         // the connection layer is open
 	awayLoad            // the load lets no more new streams in
 	awayMany            // --namespace-streams-max is reached
+	awayFull            // a loop's tables have no room
 	awayReasons         //
 	awayNot      = -1   // it may come in
 	awayAfterMin = 2.0  // seconds after which a client may come back when few are sent away
@@ -64,13 +66,12 @@ func (s *Server) prebuild() {
 		head := s.makeStreamHead(nil)
 		s.head.Store(&head)
 	}
-	full := overloaded.because("the node has no room for another stream")
-	s.full.make(func() []byte { return s.refusalBytes(full, nil) })
 	s.sendAway(awayLimit, connectionLimit, comeBackAfter(s.load.shedShare.get(), connectionLimit.retry),
 		fmt.Sprintf("at most %d connections are held", s.connectionsMax))
 	s.sendAway(awayAddress, addressLimit, addressLimit.retry, fmt.Sprintf("at most %d connections of one address are held", s.o.AddressConnectionsMax))
 	s.sendAway(awayBreaker, breakerOpen, s.door.opensIn(), "new connections fail here, and none is taken for a while")
 	s.sendAway(awayLoad, overloaded, comeBackAfter(s.load.refusedShare.get(), 0), "the load lets no more new streams in")
+	s.sendAway(awayFull, overloaded, comeBackAfter(s.load.shedShare.get(), 0), "the node has no room for another stream")
 	s.sendAway(awayMany, namespaceLimit, namespaceLimit.retry, fmt.Sprintf("a namespace has at most %d streams", s.o.NamespaceStreamsMax))
 }
 
@@ -102,49 +103,75 @@ func (s *Server) endedStreamAnswer(after time.Duration) *answer {
 		extra: []byte("Cache-Control: no-cache, no-transform\r\n")}
 }
 
+// lookAt finds out what a connection asks for that is not let in; q is nil where its first
+// bytes do not say. Of a head that came in part the lines that are there count: browsers send
+// their cookies last, and these may fill a packet of their own. whole: nothing more is to come.
+// It is for the reactor that accepts, and writes to first.
+func (s *Server) lookAt(first []byte) (q *httpparse.Request, whole bool) {
+	q = &s.atDoor
+	n, err := httpparse.Parse(first, 0, &s.limits, q)
+	if err == nil {
+		return q, n == len(first) && !q.Chunked && q.ContentLength <= 0
+	}
+	lines := bytes.LastIndexByte(first, '\n') + 1
+	if err != httpparse.ErrPartial || lines == 0 || cap(first) < lines+2 {
+		return nil, false
+	}
+	if _, err = httpparse.Parse(append(first[:lines], "\r\n"...), 0, &s.limits, q); err != nil {
+		return nil, false
+	}
+	return q, false
+}
+
+// asksWhole says whether a connection has sent all of its first request. Half-open only such
+// are tried: those who dribble, or say nothing, would keep the places of the others.
+func (s *Server) asksWhole(first []byte) bool {
+	q := &s.atDoor
+	n, err := httpparse.Parse(first, 0, &s.limits, q)
+	return err == nil && !q.Chunked && int64(len(first)-n) >= q.ContentLength
+}
+
+// wordsFor is what a client is told that is sent away; q is what it asks for, or nil. Where the
+// fields for other origins depend on who asks, nothing can be made before.
+func (s *Server) wordsFor(why int, q *httpparse.Request) (words []byte, status int) {
+	w := &s.away[why]
+	refused := w.refused.Load()
+	if q == nil {
+		return w.problem.pick(), refused.status
+	}
+	streams := q.MethodID == httpparse.MethodGet && string(q.Path) == "/events" && wantsStream(q)
+	switch asks := s.cors.asks(); {
+	case streams && asks:
+		return s.endedStream(refused.retry, q), 200
+	case streams:
+		return w.stream.pick(), 200
+	case asks || q.MethodID == httpparse.MethodHead:
+		return s.refusalBytes(refused, q), refused.status
+	}
+	return w.problem.pick(), refused.status
+}
+
 // shedConnection answers a connection that is not let in. One whose request is whole is
 // answered and closed on the spot; else the client may still be sending, and the answer
 // lingers in a row. Where that would mean waiting, on the reactor, it is answered at once.
 func (s *Server) shedConnection(fd, why int, first []byte) {
-	q := &s.atDoor
-	n, err := httpparse.Parse(first, 0, &s.limits, q)
-	head := err == nil
-	w := &s.away[why]
-	answer, status := w.problem.pick(), w.refused.Load().status
-	if head && q.MethodID == httpparse.MethodGet && string(q.Path) == "/events" && wantsStream(q) {
-		status = 200
-		if s.cors.asks() {
-			answer = s.endedStream(w.refused.Load().retry, q)
-		} else {
-			answer = w.stream.pick()
-		}
-	}
+	q, whole := s.lookAt(first)
+	words, status := s.wordsFor(why, q)
 	s.table.HTTPResponse(status).Inc()
 	switch {
-	case head && n == len(first) && !q.Chunked && q.ContentLength <= 0:
-		poller.LastWords(fd, answer)
-	case !s.group.TryRefuse(fd, answer):
-		poller.LastWords(fd, answer)
+	case whole:
+		poller.LastWords(fd, words)
+	case !s.group.TryRefuse(fd, words):
+		poller.RefuseNow(fd, words)
 	}
 }
 
 // sendAwayFor refuses a stream whose head was read, for a reason that has nothing to do with
-// its request: an EventSource comes back. Where the fields for other origins depend on who
-// asks, nothing can be made before.
+// its request: an EventSource comes back.
 func (s *session) sendAwayFor(why int) {
 	s.neither()
-	w := &s.srv.away[why]
-	wants, asks := wantsStream(&s.x.req), s.srv.cors.asks()
-	switch refused := w.refused.Load(); {
-	case wants && asks:
-		s.respond(s.srv.endedStreamAnswer(refused.retry))
-	case wants:
-		s.lastAnswer(200, w.stream.pick())
-	case asks:
-		s.problem(refused)
-	default:
-		s.lastAnswer(refused.status, w.problem.pick())
-	}
+	words, status := s.srv.wordsFor(why, &s.x.req)
+	s.lastAnswer(status, words)
 }
 
 // lastAnswer writes an answer that was made before, and ends the connection.

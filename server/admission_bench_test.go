@@ -15,7 +15,7 @@ func BenchmarkAdmit(b *testing.B) {
 			from := netip.MustParseAddr("192.0.2.1")
 			b.ReportAllocs()
 			for b.Loop() {
-				_, ok := s.admit(from)
+				_, ok := s.admit(from, nil)
 				if !ok || !s.letsIn() {
 					b.Fatal("refused")
 				}

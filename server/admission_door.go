@@ -50,7 +50,7 @@ func newDoor(s *Server) *door {
 
 // enter asks for leave; pass is nil unless the connection is tried half-open.
 func (d *door) enter() (pass *breaker.Pass, ok bool) {
-	if d.circuit == nil || d.circuit.State() == breaker.Closed {
+	if d.state() == breaker.Closed {
 		return nil, true
 	}
 	p, ok := d.circuit.Allow()
@@ -96,12 +96,20 @@ func (d *door) tell(tables uint64) {
 	}
 }
 
+// state is how the circuit stands.
+func (d *door) state() breaker.State {
+	if d.circuit == nil {
+		return breaker.Closed
+	}
+	return d.circuit.State()
+}
+
 // open says whether no connection is let in.
-func (d *door) open() bool { return d.circuit != nil && d.circuit.State() == breaker.Open }
+func (d *door) open() bool { return d.state() == breaker.Open }
 
 // opensIn is when a client that is sent away should try again.
 func (d *door) opensIn() time.Duration {
-	if d.circuit == nil || !d.open() {
+	if !d.open() {
 		return breakerOpen.retry
 	}
 	left := d.openFor - time.Since(d.circuit.Status().Since)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"throng/internal/obs"
 	"throng/replay"
 	"throng/server/ndjson"
 	"throng/sse"
@@ -21,8 +22,9 @@ type batch struct {
 	taken   int        // how many slots the chunk has used so far
 	out     []byte     // the answer so far
 
-	toAsk    int  // lines until the load is asked again
-	admitted bool // what it said last
+	toAsk   int          // lines until the load is asked again
+	stopped *refusal     // what the rest is told; nil: it is published
+	shed    *obs.Counter // counts the rest; nil: what stopped it is no overload
 }
 
 // slot is room for an event with one topic.
@@ -56,8 +58,9 @@ func (h *hub) rest(b *batch) {
 	}
 }
 
-// publishBatch answers each line of a batch in its order. Lines that are refused do not
-// keep the others from being published.
+// publishBatch answers each line of a batch in its order. Lines that are wrong do not keep the
+// others from being published. What comes after a line for which there was no room or no log
+// is refused as well: who publishes the rest again has it in order.
 func (s *session) publishBatch(name string, body []byte) {
 	ns, err := s.srv.hub.acquire(name, true)
 	if err != nil {
@@ -70,7 +73,7 @@ func (s *session) publishBatch(name string, body []byte) {
 		return
 	}
 	b := s.srv.hub.batchFor()
-	b.toAsk, b.admitted = linesAdmitted, true // with the request
+	b.toAsk = linesAdmitted // with the request
 	defer s.srv.hub.rest(b)
 	for len(body) > 0 && !s.over {
 		body = s.publishChunk(ns, b, body)
@@ -86,17 +89,18 @@ const lineBytesMin = 23
 
 // publishChunk takes as many lines as one batch of the log holds, and gives the rest.
 func (s *session) publishChunk(ns *namespace, b *batch, body []byte) (rest []byte) {
-	p := s.srv.hub.pendingFor(min(len(body)/lineBytesMin+1, batchEventsMax))
+	most := ns.chunk()
+	p := s.srv.hub.pendingFor(min(len(body)/lineBytesMin+1, most))
 	b.line.Reset()
 	b.outcome, b.slots, b.taken = b.outcome[:0], nil, 0 // a chunk is stored, or is not, as a whole
-	for len(body) > 0 && len(p.records) < batchEventsMax && len(b.outcome) < 2*batchEventsMax {
+	for len(body) > 0 && len(p.records) < most && len(b.outcome) < 2*batchEventsMax {
 		var line []byte
 		line, body = cutLine(body)
 		if len(line) == 0 {
 			continue
 		}
 		if !s.srv.admitLine(b) {
-			b.outcome = append(b.outcome, publishRate)
+			b.outcome = append(b.outcome, b.stopped)
 			continue
 		}
 		record, rank, refused := s.srv.lineRecord(b, line)
@@ -109,7 +113,7 @@ func (s *session) publishChunk(ns *namespace, b *batch, body []byte) (rest []byt
 	if len(p.records) > 0 {
 		var err error
 		if owned, err = ns.publish(p); err != nil {
-			s.batchFailed(b.outcome, err)
+			s.batchFailed(b, err)
 		}
 	}
 	if owned {
@@ -121,12 +125,16 @@ func (s *session) publishChunk(ns *namespace, b *batch, body []byte) (rest []byt
 	return body
 }
 
-// batchFailed writes the failure of a chunk into the outcome of each of its lines.
-func (s *session) batchFailed(outcome []*refusal, err error) {
-	failed := s.srv.unavailable(err)
-	for i := range outcome {
-		if outcome[i] == nil {
-			outcome[i] = failed
+// batchFailed writes the failure of a chunk into the outcome of each of its lines, and stops
+// the batch.
+func (s *session) batchFailed(b *batch, err error) {
+	b.stopped = s.srv.unavailable(err)
+	if queueRefusal(err) != nil {
+		b.shed = &s.srv.table.Shed[shedReasonOf(err)]
+	}
+	for i := range b.outcome {
+		if b.outcome[i] == nil {
+			b.outcome[i] = b.stopped
 		}
 	}
 }
@@ -210,6 +218,8 @@ func (b *batch) nextSlot() *slot {
 
 // answer writes a line for each line of a chunk: the ID it was given, or its problem.
 func (b *batch) answer(s *Server, records []replay.Record) {
+	var told *refusal
+	var text []byte // of told: mostly many are refused for the same reason
 	for _, refused := range b.outcome {
 		if refused == nil {
 			r := &records[0]
@@ -220,8 +230,11 @@ func (b *batch) answer(s *Server, records []replay.Record) {
 			}
 			refused = s.recordRefusal(r.Err)
 		}
+		if refused != told {
+			told, text = refused, bytes.TrimRight(refused.document(), "\n")
+		}
 		b.out = append(b.out, `{"error":`...)
-		b.out = append(b.out, bytes.TrimRight(refused.document(), "\n")...)
+		b.out = append(b.out, text...)
 		b.out = append(b.out, "}\n"...)
 	}
 }

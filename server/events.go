@@ -129,7 +129,7 @@ func (s *session) subscription() (*loops.Attach, string, *refusal) {
 			return nil, "", badTopic.because(err.Error())
 		}
 	}
-	a := &loops.Attach{Topics: p.topics, Head: srv.streamHead(q), Full: srv.full.pick()}
+	a := &loops.Attach{Topics: p.topics, Head: srv.streamHead(q), Full: srv.fullFor(q)}
 	if a.Format, refused = formatOf(p.format); refused != nil {
 		return nil, "", refused
 	}
@@ -138,6 +138,12 @@ func (s *session) subscription() (*loops.Attach, string, *refusal) {
 	}
 	name, refused := checkNamespace(p.ns)
 	return a, name, refused
+}
+
+// fullFor is the answer to a stream that meets full tables.
+func (s *Server) fullFor(q *httpparse.Request) []byte {
+	words, _ := s.wordsFor(awayFull, q)
+	return words
 }
 
 func formatOf(format string) (sse.Format, *refusal) {

@@ -21,7 +21,7 @@ import (
 type gateways struct {
 	board  *breaker.Board
 	rule   breaker.Rule
-	lately int64 // ns within which a success excuses a time-out: half the stall time-out
+	lately int64 // ns within which a success excuses a time-out
 
 	some   atomic.Bool // there has been a circuit
 	mu     sync.RWMutex
@@ -45,9 +45,17 @@ func newGateways(o *Options, board *breaker.Board) *gateways {
 	if o.Breakers == "off" {
 		return nil
 	}
-	return &gateways{board: board, lately: int64(o.StallTimeout / 2), scopes: make(map[*loops.Namespace]*gateway),
+	return &gateways{board: board, lately: int64(lately(o.StallTimeout)), scopes: make(map[*loops.Namespace]*gateway),
 		rule: breaker.Rule{InARow: o.GatewayFailures, OpenFor: o.GatewayOpen, Probes: o.GatewayProbes,
 			ProbeFor: loops.TrialMax(o.StallTimeout) + trialWaits}}
+}
+
+// lately is how long ago a success may be to excuse a time-out. What is dead was so for the
+// whole of the stall time-out, so anything since then is a proof, but for a little: clocks are
+// coarse, and the buffers of streams that are stuck together are not full at once. It is more
+// than the interval of heartbeats, by default: readers of what is quiet are served too.
+func lately(stall time.Duration) time.Duration {
+	return stall - max(stall/8, min(stall/2, time.Second))
 }
 
 // trialWaits is how long a stream on trial may wait for its loop, on top of the time that it
@@ -189,6 +197,9 @@ func (g *gateways) admit(ns *loops.Namespace) (trial uint16, after time.Duration
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.circuit.State() == breaker.Closed { // by now: this one is not on trial
+		return 0, 0, true
+	}
 	pass, ok := s.circuit.Allow()
 	if !ok {
 		return 0, max(time.Until(s.until), breakerOpen.retry), false

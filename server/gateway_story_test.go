@@ -113,8 +113,10 @@ func newGatewayPlay(t *testing.T) *gatewayPlay {
 
 // do runs one command:
 //
-//	attach NAME ADDRESS      asks for a stream, of a client that reads; NAME*N makes N, at addresses that follow
+//	attach NAME ADDRESS [TOPIC]   asks for a stream, of a client that reads; NAME*N makes N, at addresses that follow
 //	stall | resume NAME      it stops reading, with room for 200 bytes; it goes on
+//	cut NAME                 the way to it is cut: the kernel takes what it is sent, and nobody acknowledges it
+//	drain NAME N             a client to which the way is slow, or was cut, has acknowledged N bytes more
 //	reset | vanish NAME      it ends the connection; it is out of reach, and the kernel has given up
 //	unwritable | writable NAME   writes to it fail for a reason of this machine, or no longer
 //	publish [N]              an event of N bytes, 1 unless told
@@ -169,7 +171,13 @@ func (p *gatewayPlay) client(do, name string, args []string, i int) {
 		for range i {
 			a = a.Next()
 		}
-		p.attach(name, a)
+		p.attach(name, a, append(args[1:], "all")[0])
+	case "cut":
+		c.Stall()
+	case "drain":
+		n := 0
+		p.scan(args[0], &n)
+		c.Drain(n)
 	case "stall":
 		c.Stall()
 		c.SetWindow(200)
@@ -186,7 +194,7 @@ func (p *gatewayPlay) client(do, name string, args []string, i int) {
 	}
 }
 
-func (p *gatewayPlay) attach(name string, a netip.Addr) {
+func (p *gatewayPlay) attach(name string, a netip.Addr, topic string) {
 	trial, after, ok := p.gates.admit(p.ns)
 	if !ok {
 		fmt.Fprintf(&p.out, "%s is refused, for %v\n", name, after.Round(time.Second))
@@ -201,7 +209,7 @@ func (p *gatewayPlay) attach(name string, a netip.Addr) {
 	}
 	peer.SetAddress(a)
 	p.clients[name] = peer
-	p.group.Attach(fd, &loops.Attach{NS: p.ns, Topics: []string{"all"}, Head: []byte("HTTP/1.1 200 OK\r\n\r\n"), Trial: trial})
+	p.group.Attach(fd, &loops.Attach{NS: p.ns, Topics: []string{topic}, Head: []byte("HTTP/1.1 200 OK\r\n\r\n"), Trial: trial})
 }
 
 func (p *gatewayPlay) publish(size int) {

@@ -55,13 +55,17 @@ func (s *Server) keepGRPC(now time.Time) {
 	}
 }
 
-// closeGRPC ends what comes in by gRPC, either way: calls under way have closeWait.
+// grpcCloseWait is how long calls that are under way have: the requests on the public port
+// are waited for afterwards, and both share closeWait.
+const grpcCloseWait = closeWait / 2
+
+// closeGRPC ends what comes in by gRPC, either way.
 func (s *Server) closeGRPC() {
 	for _, u := range s.upstreams {
 		u.stop()
 	}
 	if s.grpc != nil {
-		s.grpc.Close(closeWait)
+		s.grpc.Close(grpcCloseWait)
 	}
 	s.feeders.Wait()
 }

@@ -15,9 +15,11 @@ const (
 	// adds to an event's way to another node. All that are allowed cost 3,200 atomic looks a
 	// second.
 	subscriptionLook = 20 * time.Millisecond
-	// subscriptionPage is how many events are read from the log at once; where they come from
-	// a disk, that many of the largest are held while the subscriber takes them.
-	subscriptionPage = 64
+	// subscriptionPage is how many events are read from the log at once, at most, and
+	// subscriptionPageBytes about how many bytes: where they come from a disk, that much is held
+	// while the subscriber takes them. A page is at most twice as long as the one before.
+	subscriptionPage      = 64
+	subscriptionPageBytes = 256 << 10
 	// subscriptionRest is how long a subscription waits when the store can't be read.
 	subscriptionRest = time.Second
 )
@@ -31,6 +33,7 @@ type subscription struct {
 	send func(*source.Event) error
 	at   sse.ID // everything up to it was sent
 	page []*sse.Event
+	want int // events of the next page
 }
 
 // errLeaving ends a subscription because the node drains.
@@ -57,7 +60,7 @@ func (b backend) Subscribe(ctx context.Context, r *source.SubscribeRequest, send
 		return b.sourceProblem(b.unavailable(err))
 	}
 	defer ns.handedOver()
-	f := &subscription{srv: b.Server, ns: ns, send: send, page: make([]*sse.Event, subscriptionPage)}
+	f := &subscription{srv: b.Server, ns: ns, send: send, page: make([]*sse.Event, subscriptionPage), want: 1}
 	if err = f.begin(ctx, r.GetAfter(), after); err == nil {
 		err = f.run(ctx)
 	}
@@ -166,7 +169,7 @@ func (f *subscription) run(ctx context.Context) error {
 
 // advance sends a page of what follows the position, and says how long to wait then.
 func (f *subscription) advance(ctx context.Context, last sse.ID) (time.Duration, error) {
-	n, err := f.ns.Log.After(ctx, f.at, last, f.page)
+	n, err := f.ns.Log.After(ctx, f.at, last, f.page[:f.want])
 	var gone *replay.GoneError
 	switch {
 	case errors.As(err, &gone):
@@ -179,13 +182,15 @@ func (f *subscription) advance(ctx context.Context, last sse.ID) (time.Duration,
 		f.at = last
 		return 0, nil
 	}
-	for _, e := range f.page[:n] {
+	bytes := 1
+	for i, e := range f.page[:n] {
 		if err := f.write(wireEvent(e)); err != nil {
 			return 0, err
 		}
-		f.at = e.ID
+		f.at, f.page[i] = e.ID, nil
+		bytes += len(e.Data)
 	}
-	clear(f.page[:n])
+	f.want = max(min(n*subscriptionPageBytes/bytes, 2*f.want, subscriptionPage), 1)
 	return 0, nil
 }
 

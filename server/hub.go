@@ -135,6 +135,7 @@ func (h *hub) open(name string) (n *namespace, err error) {
 	}
 	n = &namespace{hub: h, mailbox: mailbox, policy: h.o.policyOf(name), stored: h.table.Published(name), Namespace: h.group.NewNamespace(index, name, log)}
 	n.tail, _ = log.(replay.Followed)
+	n.newFlow()
 	n.used.Store(h.clock())
 	h.named[name] = n
 	return n, nil

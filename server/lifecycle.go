@@ -148,9 +148,9 @@ func (s *Server) Close() error {
 	s.draining.Store(true)
 	close(s.stop)
 	s.source.close()
+	s.closeGRPC()
 	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
 	defer cancel()
-	s.closeGRPC()
 	errs := []error{s.edge.Close(ctx)}
 	if s.admin != nil {
 		errs = append(errs, s.admin.close())
@@ -158,6 +158,6 @@ func (s *Server) Close() error {
 	s.hub.background.Wait()
 	s.group.Stop()
 	s.background.Wait()
-	errs = append(errs, s.store.Close())
-	return errors.Join(append(errs, s.settleUpstreams(errors.Join(errs...)))...)
+	stored := s.store.Close()
+	return errors.Join(append(errs, stored, s.settleUpstreams(stored))...)
 }

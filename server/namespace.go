@@ -31,6 +31,7 @@ type namespace struct {
 	following  following
 	policy     queuePolicy
 	line       line
+	flow       flow
 	batch      []replay.Record
 }
 
@@ -160,8 +161,11 @@ func (n *namespace) commitBatch() bool {
 func (n *namespace) commitSome() {
 	l := &n.line
 	most := batchEventsMax
-	if n.hub.queue.shut() {
+	switch {
+	case n.hub.queue.shut():
 		most = shutEventsMax
+	case n.tail == nil:
+		most = int(min(max(n.flow.window.Load()-n.owed(), 1), batchEventsMax))
 	}
 	pass, _ := n.hub.queue.enter() // without leave too: nothing of the namespace is unread then
 	publishes, events := l.portion(most)
@@ -210,6 +214,7 @@ func (n *namespace) append(batch []replay.Record) error {
 // room; the rest is to be broadcast.
 func (n *namespace) store(batch []replay.Record) (rest []loops.Entry, err error) {
 	begun := n.hub.clock()
+	n.lookAtFlow(begun)
 	if err := n.Log.Append(context.Background(), batch); err != nil {
 		return nil, err
 	}

@@ -52,7 +52,7 @@ var plainSettings = []Setting{
 	row("RequestsMax", "requests-max", "Limits", "connections still in the request phase; 0: a quarter of connections-max, at least 1024", count(0, countMax)),
 	row("HeadBytesMax", "head-bytes-max", "Limits", "request line and headers", count(256, 65535)),
 	row("HeadersMax", "headers-max", "Limits", "header fields of one request", count(1, 128)),
-	row("EventBytesMax", "event-bytes-max", "Limits", "data of one event", count(1, 64*mebi)),
+	row("EventBytesMax", "event-bytes-max", "Limits", "data of one event", count(1, 63*mebi)),
 	row("EventNameBytesMax", "event-name-bytes-max", "Limits", "name of one event", count(1, 128)),
 	row("BatchBytesMax", "batch-bytes-max", "Limits", "body of one NDJSON batch", count(1, 1024*mebi)),
 	row("BatchLinesMax", "batch-lines-max", "Limits", "lines of one NDJSON batch; a refused one is answered with some 200 bytes", count(1, countMax)),

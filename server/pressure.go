@@ -44,6 +44,11 @@ const (
 	shareOver = 2 * time.Second
 	// streamsBurst is how much of the rate of new streams may come at once.
 	streamsBurst = 20 * time.Millisecond
+	// streamsLeast is how many may come at once at the least rate too: a page opens several.
+	streamsLeast = 10
+	// starvedFor is how long memory counts as used up, at least: giving back what is not needed
+	// stops the program, and a host that is at its end by others' doing wavers.
+	starvedFor = 5 * time.Second
 	// allWell is the most that limits are told with --breakers=off: it engages none.
 	allWell = 0.99
 )
@@ -65,6 +70,7 @@ type watch struct {
 	limited bool
 	toldAt  time.Time
 	floorAt time.Time // since when the rate is at its least; zero: it is not
+	starved time.Time // since when memory is used up
 	shed    uint64
 	opened  uint64
 	looked  time.Time
@@ -72,7 +78,7 @@ type watch struct {
 
 // watchNext prepares the watch and the limits that it adjusts.
 func (s *Server) watchNext() {
-	s.streams = breaker.NewLimiter(breaker.LimiterOptions{Min: float64(s.o.StreamsRateMin), Burst: streamsBurst, Clock: s.hub.clock})
+	s.streams = breaker.NewLimiter(breaker.LimiterOptions{Min: float64(s.o.StreamsRateMin), Burst: streamsBurst, Least: streamsLeast, Clock: s.hub.clock})
 	g := newGauges(s)
 	s.watch = &watch{srv: s, measure: g.measure, idle: g.idle}
 	for i := range s.load.signals {
@@ -155,7 +161,7 @@ func (w *watch) look(now time.Time, late time.Duration) {
 	if s.o.Breakers == "off" {
 		streams, publishes, memory = min(streams, allWell), min(publishes, allWell), 0
 	}
-	w.feed(memory)
+	w.feed(memory, now)
 	s.streams.Tick(streams)
 	s.publishes.Tick(publishes)
 	s.load.refusedShare.set(s.streams.RefusedShare())
@@ -168,14 +174,15 @@ func (w *watch) look(now time.Time, late time.Duration) {
 
 // feed notes whether memory is nearly used up. Before anybody is sent away, what Go holds and
 // does not need is given back.
-func (w *watch) feed(memory float64) {
+func (w *watch) feed(memory float64, now time.Time) {
 	starved := &w.srv.load.starved
 	switch {
 	case !starved.Load() && memory > starvedAbove:
 		w.srv.log.Warn("memory is nearly used up: no new streams are let in", "share", memory)
 		starved.Store(true)
+		w.starved = now
 		debug.FreeOSMemory()
-	case starved.Load() && memory < fedBelow:
+	case starved.Load() && memory < fedBelow && now.Sub(w.starved) >= starvedFor:
 		w.srv.log.Info("there is memory again: new streams are let in", "share", memory)
 		starved.Store(false)
 	}

@@ -6,7 +6,6 @@ import (
 
 	"throng/internal/hostload"
 	"throng/poller"
-	"throng/server/loops"
 )
 
 // gauges read how much there is to do, against what there should be. They belong to the
@@ -163,11 +162,11 @@ func (g *gauges) hostShare(late bool) float64 {
 	return float64(busy-before[0]) / float64(total-before[1])
 }
 
-// tablesFull is how many connections have met full tables of a loop.
+// tablesFull is how many streams have met full tables of a loop. Those that were refused by a
+// limit do not count: anybody can make many of them linger.
 func (s *Server) tablesFull() (n uint64) {
 	for _, l := range s.group.Loops() {
-		f := l.Figures()
-		n += f.Closed[loops.ReasonTable]
+		n += l.Figures().Crowded
 	}
 	return n
 }

@@ -80,7 +80,7 @@ func TestWatch_BreakersOff(t *testing.T) {
 	}
 	s.FailEstablishments(1000)
 	s.looks(0, 0)
-	if _, ok := s.admit(netip.Addr{}); !ok {
+	if _, ok := s.admit(netip.Addr{}, nil); !ok {
 		t.Error("a connection is refused")
 	}
 }
@@ -90,7 +90,9 @@ func TestWatch_WithoutMemoryNobodyComesIn(t *testing.T) {
 	for _, c := range []struct {
 		memory float64
 		in     bool
-	}{{0.9, true}, {0.96, false}, {0.94, false}, {0.92, true}, {0.94, true}} {
+		after  time.Duration
+	}{{0.9, true, 0}, {0.96, false, 0}, {0.92, false, 0}, {0.94, false, starvedFor}, {0.92, true, 0}, {0.94, true, 0}} {
+		s.watch.starved = s.watch.starved.Add(-c.after)
 		s.looks(c.memory, 0)
 		if s.letsIn() != c.in {
 			t.Errorf("memory %v: a stream is let in: %v", c.memory, !c.in)

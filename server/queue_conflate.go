@@ -16,7 +16,7 @@ type spot struct {
 // may, what takes nobody's place is refused. An event with a key takes none: it may be one
 // that was stored before, and older.
 func (n *namespace) conflate() {
-	l, most := &n.line, n.hub.o.MailboxPublishMax
+	l, most := &n.line, int(n.flow.line.Load())
 	if l.newest == nil {
 		l.newest = make(map[string]*spot)
 	}

@@ -33,7 +33,7 @@ func (n *namespace) turnAway(err error, events int) error {
 // shed by priority, low ones may take half of it and only high ones the last eighth: what
 // is in it can't be shed before the committer has taken it.
 func (n *namespace) admits(rank priority) bool {
-	size := n.mailbox.Size()
+	size := min(n.mailbox.Size(), int(n.flow.line.Load()))
 	if n.policy.sheds() {
 		switch rank {
 		case priorityLow:
@@ -83,7 +83,7 @@ func (n *namespace) hasRoom() bool {
 	if n.hub.queue.shut() {
 		return n.Unread() == 0
 	}
-	return n.tail != nil || n.room()
+	return n.tail != nil || n.room() && n.owed() < n.flow.window.Load()
 }
 
 // makeRoom is hasRoom, once the loops that sleep have let go of what they need not keep.
@@ -92,7 +92,11 @@ func (n *namespace) makeRoom() bool {
 		return true
 	}
 	n.hub.group.NudgeAll()
-	return n.hasRoom()
+	if n.hasRoom() {
+		return true
+	}
+	n.flow.felt.Store(true)
+	return false
 }
 
 // gather takes publishes from the mailbox: one batch, or all that may wait. Where the policy
@@ -103,7 +107,7 @@ func (n *namespace) gather() {
 		switch {
 		case !l.holding && l.events >= batchEventsMax:
 			return
-		case l.holding && n.policy == policyBlock && len(l.waiting) >= n.hub.o.MailboxPublishMax:
+		case n.policy == policyBlock && len(l.waiting) >= int(n.flow.line.Load()):
 			return
 		}
 		p, ok := n.mailbox.Pop()
@@ -142,6 +146,7 @@ func (n *namespace) hold() {
 		n.conflate()
 	}
 	now := n.hub.clock()
+	n.lookAtFlow(now)
 	left := min(n.expire(now), lineLook)
 	if n.dismiss() {
 		return
@@ -216,7 +221,7 @@ func (n *namespace) expire(now int64) time.Duration {
 // matters least first, and of the same priority the newest or the oldest.
 func (n *namespace) shed() {
 	l := &n.line
-	over := -n.hub.o.MailboxPublishMax
+	over := -int(n.flow.line.Load())
 	for _, p := range l.waiting {
 		for i, of := range p.priorities {
 			if of == priorityLow && p.records[i].Err == nil {

@@ -34,21 +34,28 @@ func (s *session) shedPublish() {
 	s.respond(&answer{status: publishRate.status, contentType: "application/problem+json", body: publishRateBody(), extra: x.text})
 }
 
-// retryAfterShare is after how many seconds who is refused comes back: the later the more
-// are refused, from 1 to 10, and up to half of it more, so that they do not come together.
+// retryAfterShare is after how many seconds who is refused comes back. For each that is let in
+// so many are refused; if these all wait for as many seconds, those who come back are as many
+// as are let in. It is from 1 to 10, and up to half of it more, so that they do not come together.
 func retryAfterShare(share float64, random uint32) uint64 {
-	base := 1 + share*(retryMax.Seconds()-1)
+	base := min(1+share/max(1-share, 0.01), retryMax.Seconds())
 	return uint64(base + base/2*float64(random)/(1<<32) + 0.5)
 }
 
-// admitLine says whether the load lets the next line of a batch in.
+// admitLine says whether the next line of a batch is to be published: the load lets it in, and
+// none before it was refused.
 func (s *Server) admitLine(b *batch) bool {
-	if b.toAsk == 0 {
-		b.toAsk, b.admitted = linesAdmitted, s.publishes.Allow()
+	if b.stopped == nil {
+		if b.toAsk == 0 {
+			b.toAsk = linesAdmitted
+			if !s.publishes.Allow() {
+				b.stopped, b.shed = publishRate, &s.table.Shed[shedPublishRate]
+			}
+		}
+		b.toAsk--
 	}
-	b.toAsk--
-	if !b.admitted {
-		s.table.Shed[shedPublishRate].Inc()
+	if b.shed != nil {
+		b.shed.Inc()
 	}
-	return b.admitted
+	return b.stopped == nil
 }

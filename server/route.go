@@ -163,6 +163,8 @@ func (s *Server) refusalBytes(r *refusal, q *httpparse.Request) []byte {
 	a.extra = s.refusalFields(r)
 	if q != nil {
 		a.head = q.MethodID == httpparse.MethodHead
+	}
+	if q != nil || !s.cors.asks() {
 		a.extra = s.cors.appendTo(a.extra, q)
 	}
 	return a.append(nil, &s.date)

@@ -42,7 +42,6 @@ type Server struct {
 	cors     cors
 	date     dateLine
 	head     atomic.Pointer[[]byte] // of a stream's answer, where it is the same for all
-	full     prebuilt               // the answer when a loop's tables are full
 	away     [awayReasons]away      // the answers to those that are not let in
 	writes   StatsWrites
 

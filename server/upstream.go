@@ -37,8 +37,8 @@ type upstream struct {
 
 	mu        sync.Mutex // guards the rest
 	client    *source.Client
-	streaming bool   // a stream is opened or open on client
-	at        string // ID up to which everything is published; empty: the stream begins now
+	streaming bool  // a stream is opened or open on client
+	at        place // everything up to it is published; without an ID the stream begins now
 	place     placeFile
 }
 
@@ -202,16 +202,24 @@ func (u *upstream) follow() error {
 func (u *upstream) position() string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.at
+	return u.at.id
 }
 
-func (u *upstream) reached(id string) {
-	if id == "" || len(id) > upstreamIDBytesMax {
-		return
+// reached moves the position to the last ID among these that can be asked for. What is behind
+// it may come again, and is known by its key.
+func (u *upstream) reached(events []*source.Event) {
+	id := ""
+	for i := len(events) - 1; i >= 0 && id == ""; i-- {
+		if own := events[i].GetId(); len(own) <= upstreamIDBytesMax {
+			id = own
+		}
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.at = id
+	u.at.count += uint64(len(events))
+	if id != "" {
+		u.at.id = id
+	}
 }
 
 // seldom tells of something that happens again and again: the first time at once, then once

@@ -186,13 +186,13 @@ func TestUpstreamPlace_IsFoundAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	u := s.upstreams[0]
-	u.reached("17-4")
+	u.reached([]*source.Event{{Id: "17-4"}})
 	now := time.Now()
 	u.keep(now) // marks it
 	if _, err := os.Stat(u.place.path); err == nil {
 		t.Error("written before the log had time to flush")
 	}
-	u.reached("17-5")
+	u.reached([]*source.Event{{Id: "17-5"}})
 	u.keep(now.Add(placeEvery / 2))
 	u.keep(now.Add(placeEvery))
 	text, err := os.ReadFile(u.place.path)
@@ -205,11 +205,11 @@ func TestUpstreamPlace_IsFoundAgain(t *testing.T) {
 	if err := s.settleUpstreams(nil); err != nil { // a server that ran does it when it closes
 		t.Fatal(err)
 	}
-	if s, err = followingServer(t, "127.0.0.1:1", on); err != nil || s.upstreams[0].at != "17-5" {
+	if s, err = followingServer(t, "127.0.0.1:1", on); err != nil || s.upstreams[0].position() != "17-5" {
 		t.Fatalf("%v %v", s, err)
 	}
 	_ = s.Close()
-	if s, err = followingServer(t, "127.0.0.1:2", on); err != nil || s.upstreams[0].at != "" {
+	if s, err = followingServer(t, "127.0.0.1:2", on); err != nil || s.upstreams[0].position() != "" {
 		t.Fatalf("another source begins at the same place, %v", err)
 	}
 	_ = s.Close()

@@ -10,20 +10,46 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// placeFile is the file that has an upstream's position.
+// placeFile is the file that has an upstream's position. What is read again after a crash is
+// what came since the position in it, and is known by its keys if there are not more of it
+// than keys are kept: so it is written after so much time, and after so many events.
 type placeFile struct {
-	path     string // empty: there is none
-	saved    string // the position in it
-	marked   string // the one that is saved next,
+	path  string        // empty: there is none
+	flush time.Duration // by then the log has flushed what it took
+	least time.Duration // between two writings that no number of events asks for
+	step  uint64        // events until it is to be written, whatever the time
+
+	writing sync.Mutex    // held while it is written; guards the next two
+	saved   place         // the one in it
+	failed  seldom        // writings
+	counted atomic.Uint64 // that of saved
+
+	marked   place // the one that is saved next; guarded by the upstream's mu,
 	markedAt time.Time
 }
 
-// placeEvery is how often the position is written, at most. What is read again after a crash
-// is known by its keys, if it is not older than they are.
-const placeEvery = time.Second
+// place is where an upstream stands.
+type place struct {
+	id    string // the last one that is published; empty: there is none
+	count uint64 // events of this run up to it
+}
+
+const (
+	// placeEvery is how often the position is written while few events come.
+	placeEvery = time.Second
+	// placeKeysShare is for which part of the keys that are kept it is written. Up to
+	// three such parts may be without one; other publishers have keys too.
+	placeKeysShare = 4
+)
+
+// placeStep is after how many events a position is to be written, and how many are published
+// at once, at most.
+func (o *Options) placeStep() int { return max(o.IdempotencyMax/placeKeysShare, 1) }
 
 // positionFile is the content.
 type positionFile struct {
@@ -46,6 +72,12 @@ func (u *upstream) remember() error {
 		u.log.Warn("an upstream's position is kept in memory only: after a restart it goes on with what comes then", "better", "--store=disk:DIR, or --spool=DIR with Redis")
 		return nil
 	}
+	o := &u.srv.o
+	if o.Fsync == "interval" {
+		u.place.flush = 3 * o.FsyncInterval
+	}
+	u.place.least = max(placeEvery, u.place.flush)
+	u.place.step = uint64(o.placeStep())
 	sum := sha256.Sum256([]byte(u.address + "/" + u.namespace))
 	u.place.path = filepath.Join(dir, "upstream-"+hex.EncodeToString(sum[:8])+".json")
 	text, err := os.ReadFile(u.place.path)
@@ -60,7 +92,7 @@ func (u *upstream) remember() error {
 	if err := json.Unmarshal(text, &f); err != nil || f.After == "" {
 		return fmt.Errorf("--upstreams=%s: %s has no position (%v); remove it to go on with what comes now", u.url, u.place.path, err)
 	}
-	u.at, u.place.saved = f.After, f.After
+	u.at.id, u.place.saved.id = f.After, f.After
 	return nil
 }
 
@@ -68,15 +100,46 @@ func (u *upstream) remember() error {
 // flush has had its time, and what the position says is not ahead of what a power cut leaves.
 // It is called once a second, and does I/O.
 func (u *upstream) keep(now time.Time) {
-	u.mu.Lock()
-	p := &u.place
-	due := ""
-	if p.path != "" && now.Sub(p.markedAt) >= max(placeEvery, 3*u.srv.o.FsyncInterval) {
-		due = p.marked
-		p.marked, p.markedAt = u.at, now
+	if due, ok := u.due(now, u.place.least); ok {
+		_ = u.save(due) // it was logged, and the next one is tried
 	}
-	u.mu.Unlock()
-	_ = u.save(due) // it was logged, and the next one is tried
+}
+
+// keepUp is keep for who publishes: no more events are to be without a position than their
+// keys are sure to be known of, so it waits for the log's flush if it must. A position that
+// can't be written holds nothing up.
+func (u *upstream) keepUp() {
+	p := &u.place
+	for p.path != "" {
+		u.mu.Lock()
+		without := u.at.count - p.counted.Load()
+		if without >= p.step && p.marked.count <= p.counted.Load() {
+			p.marked, p.markedAt = u.at, time.Now()
+		}
+		marked, wait := p.marked, p.flush-time.Since(p.markedAt)
+		u.mu.Unlock()
+		switch {
+		case without < p.step, wait > 0 && without < 2*p.step:
+			return
+		case wait > 0 && !sleep(u.ctx, wait):
+			return
+		case wait <= 0 && u.save(marked) != nil:
+			return
+		}
+	}
+}
+
+// due marks the position, and gives the one that was marked at least so long ago.
+func (u *upstream) due(now time.Time, least time.Duration) (due place, ok bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	p := &u.place
+	if p.path == "" || now.Sub(p.markedAt) < least {
+		return place{}, false
+	}
+	due = p.marked
+	p.marked, p.markedAt = u.at, now
+	return due, due.id != ""
 }
 
 // settleUpstreams writes the last positions when the store is closed, if that went well: what
@@ -100,21 +163,29 @@ func (u *upstream) settle() error {
 	return u.save(at)
 }
 
-// save writes a position, unless it is written already. One goroutine calls it.
-func (u *upstream) save(at string) error {
+// save writes a position, unless that or a later one is written already.
+func (u *upstream) save(at place) error {
 	p := &u.place
-	if p.path == "" || at == "" || at == p.saved {
+	p.writing.Lock()
+	defer p.writing.Unlock()
+	if p.path == "" || at.id == "" || at.count < p.saved.count {
 		return nil
 	}
-	text, err := json.Marshal(positionFile{Upstream: u.url, After: at})
-	if err == nil {
-		err = replaceFile(p.path, append(text, '\n'))
-	}
-	if err != nil {
-		u.log.Error("an upstream's position was not written", "file", p.path, "error", err)
-		return err
+	if at.id != p.saved.id {
+		text, err := json.Marshal(positionFile{Upstream: u.url, After: at.id})
+		if err == nil {
+			err = replaceFile(p.path, append(text, '\n'))
+		}
+		if err != nil {
+			p.failed.tell(func(times int) {
+				u.log.Error("an upstream's position is not written", "file", p.path, "times", times, "error", err)
+			})
+			return err
+		}
+		p.failed.over(func(times int) { u.log.Info("an upstream's position is written again", "after_failures", times) })
 	}
 	p.saved = at
+	p.counted.Store(at.count)
 	return nil
 }
 

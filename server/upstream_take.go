@@ -17,9 +17,10 @@ const upstreamIDBytesMax = 1024
 // take publishes messages of the source in their order. It returns when they are in the log,
 // or with the end of the upstream.
 func (u *upstream) take(events []*source.Event) error {
+	most := u.srv.o.placeStep()
 	for len(events) > 0 {
 		n := 0
-		for n < len(events) && len(events[n].GetTopics()) > 0 {
+		for n < min(len(events), most) && len(events[n].GetTopics()) > 0 {
 			n++
 		}
 		if n == 0 {
@@ -31,7 +32,8 @@ func (u *upstream) take(events []*source.Event) error {
 			return err
 		}
 		u.srv.table.UpstreamEvents.Add(uint64(n))
-		u.reached(events[n-1].GetId())
+		u.reached(events[:n])
+		u.keepUp()
 		events = events[n:]
 	}
 	return nil
@@ -45,7 +47,11 @@ func (u *upstream) notice(e *source.Event) {
 		u.log.Warn("an upstream could not give all that followed the last ID",
 			"requested", gap.GetRequested(), "earliest", gap.GetEarliest(), "goes_on_after", e.GetId())
 	}
-	u.reached(e.GetId())
+	first := u.position() == ""
+	u.reached([]*source.Event{e})
+	if first { // what comes while nothing is written would not be asked for after a crash
+		_ = u.settle() // it was logged; keep tries again
+	}
 }
 
 // publish stores events that follow each other. It tries until all of them are in the log, or

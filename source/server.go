@@ -16,8 +16,12 @@ import (
 // Limits of the port.
 const (
 	// callsMax is how many calls of one connection are under way; further ones wait in the
-	// client's library.
-	callsMax = 64
+	// client's library. They are fewer where messages may be so large that their requests
+	// would be more than connectionBytesMax, but callsLeast are always let in: a node that
+	// follows needs two, and others may share its connection.
+	callsMax           = 64
+	callsLeast         = 8
+	connectionBytesMax = 5 << 20
 	// publishStreamsMax is how many PublishStreams are open: each holds up to two batches.
 	publishStreamsMax = 256
 	// SubscriptionsMax is how many Subscribes are open: they are for nodes, not for browsers.
@@ -65,7 +69,7 @@ type Backend interface {
 type Server struct {
 	UnimplementedSourceServer
 	backend Backend
-	ln      net.Listener
+	ln      *listener
 	grpc    *grpc.Server
 	health  health
 
@@ -83,12 +87,12 @@ func Listen(address string, o Options, b Backend) (*Server, error) {
 		return nil, fmt.Errorf("grpc port: %w", err)
 	}
 	s := &Server{
-		backend: b, ln: &listener{Listener: ln, room: make(chan struct{}, ConnectionsMax), shed: o.Shed},
+		backend: b, ln: newListener(ln, o.Shed),
 		publishing: make(chan struct{}, publishStreamsMax), subscribing: make(chan struct{}, SubscriptionsMax),
 	}
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.grpc = grpc.NewServer(
-		grpc.MaxRecvMsgSize(o.MessageBytesMax), grpc.MaxConcurrentStreams(callsMax), grpc.MaxHeaderListSize(headBytesMax),
+		grpc.MaxRecvMsgSize(o.MessageBytesMax), grpc.MaxConcurrentStreams(callsFor(o.MessageBytesMax)), grpc.MaxHeaderListSize(headBytesMax),
 		grpc.InitialWindowSize(windowBytes), grpc.InitialConnWindowSize(16*windowBytes),
 		grpc.ConnectionTimeout(handshakeTimeout), grpc.WaitForHandlers(true),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleMax, Time: silenceMax, Timeout: silenceWait}),
@@ -98,6 +102,11 @@ func Listen(address string, o Options, b Backend) (*Server, error) {
 	RegisterSourceServer(s.grpc, s)
 	s.health.register(s)
 	return s, nil
+}
+
+// callsFor is how many calls a connection may have under way.
+func callsFor(messageBytes int) uint32 {
+	return uint32(min(max(connectionBytesMax/max(messageBytes, 1), callsLeast), callsMax))
 }
 
 // Addr is the port's address.
@@ -115,9 +124,16 @@ func (s *Server) Serve() error {
 // It returns when nothing of the server runs any more.
 func (s *Server) Close(wait time.Duration) {
 	s.close()
-	timer := time.AfterFunc(wait, s.grpc.Stop)
+	ended := make(chan struct{})
+	timer := time.AfterFunc(wait, func() {
+		defer close(ended)
+		s.ln.cut()
+		s.grpc.Stop()
+	})
 	s.grpc.GracefulStop()
-	timer.Stop()
+	if !timer.Stop() {
+		<-ended
+	}
 	_ = s.ln.Close() // Serve may not have known of it
 	s.receivers.Wait()
 }

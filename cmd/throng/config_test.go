@@ -52,7 +52,7 @@ func TestConfig_RefusesByName(t *testing.T) {
 		{args: []string{"--heartbeat=3"}, want: `--heartbeat: "3" is refused; accepted: 1ms to 24h`},
 		{args: []string{"--heartbeat=0s"}, want: `--heartbeat=0s is refused; accepted: 1ms to 24h`},
 		{args: []string{"--ring-events=1000"}, want: `--ring-events=1000 is refused; accepted: a power of two`},
-		{args: []string{"--event-bytes-max=64kb"}, want: `--event-bytes-max: "64kb" is refused; accepted: 1 to 67108864, in bytes, or as 64KiB`},
+		{args: []string{"--event-bytes-max=64kb"}, want: `--event-bytes-max: "64kb" is refused; accepted: 1 to 66060288, in bytes, or as 64KiB`},
 		{args: []string{"--retain-bytes=9000000TiB"}, want: `--retain-bytes: "9000000TiB" is refused`},
 		{args: []string{"--loops=99999999999999999999"}, want: `--loops: "99999999999999999999" is refused; accepted: 0 to 1024`},
 		{args: []string{"--listen=nowhere"}, want: `--listen=nowhere is refused; accepted: host:port`},

@@ -227,6 +227,16 @@ func (k *Kernel) Outstanding(fd int) (int, error) {
 	return int(k.socks[slot].queued), nil
 }
 
+// Acknowledged implements poller.Net.
+func (k *Kernel) Acknowledged(fd int) (uint64, error) {
+	slot, err := k.lookup("Acknowledged", fd)
+	if err != nil {
+		return 0, err
+	}
+	s := &k.socks[slot]
+	return s.sent - uint64(s.queued), nil
+}
+
 // answer notes what a call gives back.
 func (k *Kernel) answer(op, fd, n int, err error) (int, error) {
 	code := n

@@ -12,6 +12,7 @@ import (
 func (l *Loop) attach(fd int, a *Attach) {
 	slot := l.enter(fd, stateCatchUp, a.Full)
 	if slot == 0 {
+		l.counts.crowded.Add(1)
 		l.tried(a.NS, a.Trial, false)
 		return
 	}
@@ -222,7 +223,7 @@ func (l *Loop) cutShort(slot uint32, b *batch, whole, left int) {
 func (l *Loop) full(slot uint32, a *Attach, err error) {
 	l.o.Log.Warn("a stream was refused", "loop", l.id, "namespace", a.NS.Name, "error", err)
 	r := &l.table.rows[slot]
-	l.judged(r, false)
+	l.judged(slot, false)
 	l.index.Leave(r.chain)
 	r.chain = 0
 	r.state = stateLingering

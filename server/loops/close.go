@@ -15,7 +15,7 @@ import (
 func (l *Loop) close(slot uint32, reason Reason) {
 	r := &l.table.rows[slot]
 	l.counts.closed[reason].Add(1)
-	l.judged(r, false)
+	l.judged(slot, false)
 	l.leave(slot)
 	if r.state != stateLingering {
 		l.index.Leave(r.chain)

@@ -25,8 +25,11 @@ type Counts struct {
 	oldest     atomic.Uint64 // first entry not dealt with
 	oldestAt   atomic.Int64  // when it was published, ns; 0: there is none
 	late       atomic.Int64  // by how much entries were late at the end of the last turn, ns
+	crowded    atomic.Uint64 // streams that met a full table of rows
 	closed     [reasonCount]atomic.Uint64
 	_          [64]byte
+	stuckTurn  atomic.Int64 // turnAt, when somebody last saw a turn under way that was given news; written by those who look
+	stuckAt    atomic.Int64 // when that was seen first, ns
 }
 
 func (c *Counts) delivered(events, bytes int) {
@@ -60,6 +63,7 @@ type Figures struct {
 	Reads          uint64              `json:"reads"`   // events taken out of logs' memory for streams; Group.Paging has the others
 	Scans          uint64              `json:"scans"`   // walks through a log that were begun
 	Waiting        int                 `json:"waiting"` // rows that wait for history
+	Crowded        uint64              `json:"-"`       // streams that met a full table of rows, without the refused requests that did
 	Closed         [reasonCount]uint64 `json:"-"`
 	RingFill       float64             `json:"ring_fill_ratio"`  // 0 to 1 of the entries it may be behind
 	RingLagSeconds float64             `json:"ring_lag_seconds"` // age of the oldest entry it has not dealt with
@@ -81,6 +85,7 @@ func (l *Loop) Figures() Figures {
 		Events: c.events.Load(), Bytes: c.bytes.Load(), Heartbeats: c.heartbeats.Load(),
 		Replayed: c.replayed.Load(), Gaps: c.gaps.Load(), Lapped: c.lapped.Load(),
 		Reads: c.reads.Load(), Scans: c.scans.Load(), Waiting: int(c.waiting.Load()),
+		Crowded: c.crowded.Load(),
 	}
 	for i := range f.Closed {
 		f.Closed[i] = c.closed[i].Load()
@@ -93,11 +98,27 @@ func (l *Loop) Figures() Figures {
 			since = at
 		}
 		f.RingLagSeconds = float64(now-since) / 1e9
-		if c.oldestAt.Load() != 0 || !l.baton.asleep() {
-			f.BehindSeconds = float64(max(now-c.turnAt.Load()+c.late.Load(), 0)) / 1e9
-		}
+		f.BehindSeconds = float64(max(l.behind(now), 0)) / 1e9
 	}
 	return f
+}
+
+// behind is by how many ns entries are late. What has come since the last turn, which left
+// nothing to do, may have come just now, however long that is ago: it has waited since
+// somebody saw it first.
+func (l *Loop) behind(now int64) int64 {
+	c := &l.counts
+	turn := c.turnAt.Load()
+	switch {
+	case c.oldestAt.Load() != 0:
+		return now - turn + c.late.Load()
+	case l.baton.asleep():
+		return 0
+	case c.stuckTurn.Load() != turn:
+		c.stuckAt.Store(now)
+		c.stuckTurn.Store(turn)
+	}
+	return now - c.stuckAt.Load()
 }
 
 // ParseLagPolicy reads catchup, skip or close.

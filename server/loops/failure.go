@@ -17,13 +17,10 @@ type Failure struct {
 	Cause    error
 	TimedOut bool  // nothing was taken for the stall time-out; otherwise a write failed on the spot
 	At       int64 // by the Group's clock, ns
-	// Proven is when a stream of the namespace was last seen to take something, in any loop,
-	// by the same clock; 0: never. What counts is a write that a socket took whole (an event,
-	// history, a heartbeat), and whatever one took that had been full: its client has read. A
-	// stream's head does not count, as a new socket takes it whatever is behind, nor does the
-	// part of a frame with which a socket is full. A way that is dead still takes as much as
-	// the sockets' buffers hold, so a time-out is to be held against what was taken shortly
-	// before it.
+	// Proven is when a stream of the namespace last took something that its client has
+	// acknowledged, in any loop, by the same clock; 0: never. It is found out by samples
+	// (witness.go), so it may be that this was a second or so later. A stream's head does not
+	// count.
 	Proven int64
 }
 
@@ -38,71 +35,69 @@ func TrialMax(stall time.Duration) time.Duration {
 
 var errStalled = errors.New("a stream took nothing for the stall time-out")
 
-// never is a tick before the first.
-const never = 1<<32 - 1
-
-// proves notes that a stream of the namespace took something: the first time in a tick, and
-// the first time after a failure. Otherwise it costs two comparisons.
-func (l *Loop) proves(st *nsState) {
-	if failures := st.ns.failures.Load(); st.proven != l.tick || st.failures != failures {
-		st.proven, st.failures = l.tick, failures
-		st.ns.loops[l.id].proven.Store(l.now)
-	}
-}
-
-// provesAny is proves for a batch of writes, of one namespace.
-func (l *Loop) provesAny(st *nsState, sends []poller.Send) {
-	for i := range sends {
-		if sends[i].N == len(sends[i].P) {
-			l.proves(st)
-			return
-		}
-	}
-}
-
-// proven is when a stream was last seen to take something, in any loop.
-func (n *Namespace) proven() int64 {
-	last := int64(0)
-	for i := range n.loops {
-		last = max(last, n.loops[i].proven.Load())
-	}
-	return last
-}
-
 // fails closes a stream whose writes came to nothing, and reports it. Only now is the kernel
 // asked who the client is.
 func (l *Loop) fails(slot uint32, reason Reason, cause error) {
 	if r := &l.table.rows[slot]; r.state != stateLingering && l.o.Failed != nil {
-		ns := l.ns[r.ns].ns
-		l.o.Failed(Failure{NS: ns, Peer: l.net.Peer(int(r.fd)), Trial: r.trial, Cause: cause,
-			TimedOut: reason == ReasonStalled, At: l.now, Proven: ns.proven()})
-		ns.failures.Add(1)
-		r.trial = 0
+		st := l.ns[r.ns]
+		l.hearAll(st)
+		l.o.Failed(Failure{NS: st.ns, Peer: l.net.Peer(int(r.fd)), Trial: l.endTrial(slot), Cause: cause,
+			TimedOut: reason == ReasonStalled, At: l.now, Proven: st.ns.proven()})
 	}
 	l.close(slot, reason)
 }
 
 // judge looks at a stream on trial whose time has come. Its client must have acknowledged all
-// that it was sent; one that takes its time is watched for the stall time-out, and no longer,
-// so that every trial has an end.
+// that it was sent, or, as it may be sent more all the time, some of it since it was first
+// looked at. One that takes its time is watched for the stall time-out, and no longer, so that
+// every trial has an end.
 func (l *Loop) judge(slot uint32) {
 	r := &l.table.rows[slot]
 	age := l.tick - r.since
 	if age < trialTicks {
 		return
 	}
-	if left, err := l.net.Outstanding(int(r.fd)); err == nil && left == 0 && !r.blocked {
-		l.judged(r, true)
+	if l.serves(slot) {
+		l.judged(slot, true)
 	} else if age >= trialTicks+l.stall {
-		l.judged(r, false)
+		l.judged(slot, false)
 	}
 }
 
-// judged ends a stream's trial, if it is on one.
-func (l *Loop) judged(r *row, good bool) {
-	if r.trial != 0 {
-		l.tried(l.ns[r.ns].ns, r.trial, good)
+// serves says whether a stream on trial gets rid of what it is sent.
+func (l *Loop) serves(slot uint32) bool {
+	r := &l.table.rows[slot]
+	if left, err := l.net.Outstanding(int(r.fd)); err != nil || left == 0 {
+		return err == nil && !r.blocked
+	}
+	acked, err := l.net.Acknowledged(int(r.fd))
+	if err != nil {
+		return false
+	}
+	before, seen := l.trials[l.table.token(slot)]
+	if !seen {
+		if l.trials == nil {
+			l.trials = make(map[poller.Token]uint64)
+		}
+		l.trials[l.table.token(slot)] = acked
+	}
+	return seen && acked != before
+}
+
+// endTrial takes a stream off trial, and gives the trial's number.
+func (l *Loop) endTrial(slot uint32) (trial uint16) {
+	r := &l.table.rows[slot]
+	if trial = r.trial; trial != 0 {
 		r.trial = 0
+		delete(l.trials, l.table.token(slot))
+	}
+	return trial
+}
+
+// judged ends a stream's trial, if it is on one.
+func (l *Loop) judged(slot uint32, good bool) {
+	if r := &l.table.rows[slot]; r.trial != 0 {
+		l.tried(l.ns[r.ns].ns, l.endTrial(slot), good)
 	}
 }
 

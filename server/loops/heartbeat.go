@@ -34,15 +34,13 @@ func (l *Loop) beatWith(slot uint32, frame []byte) {
 func (l *Loop) flushBeats() {
 	sends := l.out.flush(l.poll)
 	bytes := 0
-	var proven *nsState
 	for i := range sends {
 		s := &sends[i]
 		bytes += s.N
 		if s.N < len(s.P) {
 			l.beatFailed(s.Tag, s.P, s.N, s.Err)
-		} else if ns := l.table.rows[s.Tag].ns; l.ns[ns] != proven {
-			proven = l.ns[ns]
-			l.proves(proven)
+		} else {
+			l.proves(l.ns[l.table.rows[s.Tag].ns], s.Tag)
 		}
 		s.P = nil
 	}

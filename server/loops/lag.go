@@ -161,9 +161,7 @@ func (l *Loop) send(slot uint32, b *batch) (whole int, ok bool) {
 		return 0, true
 	}
 	r.quiet = l.tick
-	if n == b.bytes || r.armed {
-		l.proves(l.ns[r.ns])
-	}
+	l.proves(l.ns[r.ns], slot)
 	left := n
 	for whole < len(b.frames) && left >= len(b.frames[whole]) {
 		left -= len(b.frames[whole])

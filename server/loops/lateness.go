@@ -24,8 +24,12 @@ type pace struct {
 }
 
 // turned takes a turn of so many ns and units into account. Turns of a few units have more
-// else to do than writes, so nothing is learned from them.
+// else to do than writes, so nothing is learned from them. What work does not explain teaches
+// nothing either: after a pause of seconds everything else would seem to be quick.
 func (p *pace) turned(took int64, units int) {
+	if p.cost > 0 {
+		took = min(took, int64(slack*p.cost*float64(units)))
+	}
 	if units >= quantum {
 		cost := float64(took) / float64(units)
 		over := costRises
@@ -36,9 +40,6 @@ func (p *pace) turned(took int64, units int) {
 			p.cost = cost
 		}
 		p.cost += (cost - p.cost) * min(1, float64(took)/over)
-	}
-	if p.cost > 0 {
-		took = min(took, int64(slack*p.cost*float64(units)))
 	}
 	p.fair += took
 }

@@ -65,6 +65,9 @@ type Loop struct {
 	stopping  atomic.Bool
 	drainOver atomic.Int64 // period of a drain that was ordered, ns
 	counts    Counts
+
+	witnesses fifo[witness]           // in the order of their ticks
+	trials    map[poller.Token]uint64 // what clients of streams on trial had acknowledged when that was first asked
 }
 
 // pageEvents is how many events of the log are looked at between two writes to one row.
@@ -102,6 +105,7 @@ func newLoop(g *Group, id int) (*Loop, error) {
 		start: o.Clock()}
 	l.wheel.rows = t.rows
 	l.now = l.start
+	l.counts.stuckTurn.Store(-1) // none has been seen
 	return l, nil
 }
 
@@ -173,6 +177,9 @@ func (l *Loop) work(given int) (used int, more bool) {
 		}
 		if len(l.scans) > 0 || l.asking.len() > 0 || len(l.resting) > 0 {
 			budget -= l.scanSome(many, max(budget/2, quantum))
+		}
+		if l.witnesses.len() > 0 {
+			budget -= l.hear(quantum)
 		}
 		budget -= l.expire(many)
 		budget -= l.drainSome(quantum)

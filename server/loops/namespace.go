@@ -16,7 +16,6 @@ type Namespace struct {
 	Origin sse.ID // Log.Last() before anything of this namespace entered the ring
 
 	published atomic.Uint64 // entries put into the ring
-	failures  atomic.Uint32 // reported
 	loops     []nsShare     // one a loop
 }
 
@@ -24,7 +23,7 @@ type Namespace struct {
 type nsShare struct {
 	done    atomic.Uint64 // entries dealt with; written by the loop
 	streams atomic.Int64  // rows; written by the loop
-	proven  atomic.Int64  // when a row last took something, ns; written by the loop
+	proven  atomic.Int64  // when a row last took something and its client acknowledged it, ns; written by the loop
 	_       [40]byte
 }
 
@@ -36,6 +35,19 @@ func (n *Namespace) Unread() int {
 		slowest = min(slowest, n.loops[i].done.Load())
 	}
 	return int(published - slowest)
+}
+
+// Progress is how many entries were published, and how many of them every loop that has
+// streams of the namespace has dealt with. The others are not woken for it.
+func (n *Namespace) Progress() (published, dealt uint64) {
+	published = n.published.Load()
+	dealt = published
+	for i := range n.loops {
+		if n.loops[i].streams.Load() > 0 {
+			dealt = min(dealt, n.loops[i].done.Load())
+		}
+	}
+	return published, dealt
 }
 
 // Streams is the number of open streams.

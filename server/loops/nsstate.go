@@ -4,18 +4,18 @@ import "throng/sse"
 
 // nsState is what a loop keeps of a namespace it has seen.
 type nsState struct {
-	ns       *Namespace
-	last     sse.ID        // of the newest entry taken from the ring
-	top      sse.ID        // the highest of all entries taken: a notice may go back behind it
-	done     sse.ID        // of the newest entry that the fan-out is through with
-	pending  fifo[waiting] // entries whose fan-out has not begun
-	settled  int           // so many of them wait for more than the fan-out that was running when they came
-	job      job
-	streams  int
-	proven   uint32 // the tick in which a row last took something
-	failures uint32 // Namespace.failures then
-	beat     []byte // the heartbeat that names beatID
-	beatID   sse.ID
+	ns        *Namespace
+	last      sse.ID        // of the newest entry taken from the ring
+	top       sse.ID        // the highest of all entries taken: a notice may go back behind it
+	done      sse.ID        // of the newest entry that the fan-out is through with
+	pending   fifo[waiting] // entries whose fan-out has not begun
+	settled   int           // so many of them wait for more than the fan-out that was running when they came
+	job       job
+	streams   int
+	witnesses int    // of its rows, in Loop.witnesses
+	heard     uint32 // the tick in which they were asked because of a failure
+	beat      []byte // the heartbeat that names beatID
+	beatID    sse.ID
 
 	near      near
 	queues    [queueCount]rowQueue // of rows that catch up
@@ -60,7 +60,7 @@ func (l *Loop) stateOf(ns *Namespace) *nsState {
 	}
 	st := l.ns[ns.Index]
 	if st == nil || st.ns != ns {
-		st = &nsState{ns: ns, last: ns.Origin, top: ns.Origin, done: ns.Origin, proven: never}
+		st = &nsState{ns: ns, last: ns.Origin, top: ns.Origin, done: ns.Origin, heard: never}
 		l.ns[ns.Index] = st
 	}
 	return st

@@ -81,7 +81,7 @@ func (l *Loop) unpin(slot uint32) bool {
 		r.quiet = l.tick
 		l.counts.bytes.Add(uint64(n))
 		if r.state != stateLingering {
-			l.proves(l.ns[r.ns])
+			l.proves(l.ns[r.ns], slot)
 		}
 	}
 	if n < len(rest) {

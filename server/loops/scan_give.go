@@ -143,7 +143,7 @@ func (l *Loop) flushGives() {
 		if p.N < len(p.P) {
 			l.notGiven(p.Tag, p.P[p.N:], p.N, p.Err, l.before[i])
 		} else {
-			l.proves(l.ns[l.table.rows[p.Tag].ns])
+			l.proves(l.ns[l.table.rows[p.Tag].ns], p.Tag)
 		}
 		p.P = nil
 	}

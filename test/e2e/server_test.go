@@ -21,13 +21,14 @@ type server struct {
 	url           string // of the public address
 }
 
-// startServer waits until the server serves. Later arguments win over the test's own:
-// clients come back soon, and nothing lasts at the end.
+// startServer waits until the server serves. Later arguments win over the test's own: clients
+// come back soon, nothing lasts at the end, and how busy this machine is does not matter.
 func startServer(t *testing.T, args ...string) *server {
 	t.Helper()
 	s := &server{public: freeAddress(t), admin: freeAddress(t)}
 	s.url = "http://" + s.public
-	s.args = append([]string{"serve", "--listen=" + s.public, "--admin=" + s.admin, "--drain=0s", "--retry=50ms"}, args...)
+	s.args = append([]string{"serve", "--listen=" + s.public, "--admin=" + s.admin, "--drain=0s", "--retry=50ms",
+		"--cpu-target=0", "--delay-target=0"}, args...)
 	s.begin(t)
 	return s
 }

@@ -35,11 +35,16 @@ func outstandingEnds(r *rig) {
 	if n, err := r.Net.Outstanding(fd); n <= 0 || err != nil {
 		r.Errorf("of a full socket %d bytes are outstanding, %v", n, err)
 	}
+	before, err := r.Net.Acknowledged(fd)
+	r.must("Acknowledged", err)
 	r.clientReads(c, sent)
 	for range waitsMax {
 		n, err := r.Net.Outstanding(fd)
 		r.must("Outstanding", err)
 		if n == 0 {
+			if after, err := r.Net.Acknowledged(fd); err != nil || after <= before || after-before > uint64(len(sent)) {
+				r.Errorf("of %d bytes %d were acknowledged before they were read, %d after, %v", len(sent), before, after, err)
+			}
 			c.Close()
 			r.done(fd)
 			return

@@ -1,0 +1,115 @@
+package server
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// flow is how much of a namespace may be on its way through the loops, and how much may wait
+// for that, so that neither makes what is published late. A share of the ring alone is no
+// measure: it may be a millisecond's work or a minute's. So publishers are held back by what
+// the loops get done, before the queue's breaker has a reason to open.
+//
+// It is a congestion window. It grows only while it is felt and nothing is late, and is as
+// much as was done in the time that is allowed when something is. It is enough for the loops
+// to be never without work. Any goroutine may read it; the committer writes it.
+type flow struct {
+	target int64        // entries may be on their way for so long, ns; 0: with --breakers=off
+	share  int64        // the most entries that may be
+	crowd  int64        // the most publishes that may wait
+	begin  int64        // the window of a namespace of which nothing was late lately
+	window atomic.Int64 // entries that may be
+	line   atomic.Int64 // publishes that may wait in the mailbox, and as many before the ring
+	late   atomic.Bool  // more was on its way than the loops get done in time
+	felt   atomic.Bool  // it held somebody back since the last look; anybody writes it
+
+	at    int64  // of the last look, ns
+	dealt uint64 // by then
+	busy  bool   // there was something to do then
+}
+
+const (
+	// flowPart is what entries may be on their way for, of what opens the breaker: 25 ms by
+	// default, which is also half of what makes the load limit publishes (--delay-target).
+	flowPart = 8
+	// flowBegin is the window of a namespace of which nothing was late lately, where publishers
+	// wait: it grows in some tens of milliseconds. Where they are refused, or newer events take
+	// the place of older ones, it is all of the share: a burst alone is no reason for that.
+	flowBegin = 64
+	// flowLeast is the smallest window: one is dealt with, and the next is there.
+	flowLeast = 2
+	// flowGrows is the time in which a window that is felt doubles.
+	flowGrows = 100 * time.Millisecond
+	// flowLineLeast is how many publishes may wait however slow the loops are: so many
+	// publishers that each wait for their answers are served in turn, and none is refused.
+	flowLineLeast = 64
+	// flowChunkLeast is how many lines of a batch go to the log together at least: a log that
+	// flushes each time is not to do it for each line.
+	flowChunkLeast = 16
+)
+
+// newFlow prepares it.
+func (n *namespace) newFlow() {
+	f, h := &n.flow, n.hub
+	f.share, f.crowd = int64(h.share), int64(h.o.MailboxPublishMax)
+	f.begin = f.share
+	f.line.Store(f.crowd)
+	if h.queue.circuit != nil {
+		f.target = int64(h.queue.lag / flowPart)
+		if n.policy == policyBlock {
+			f.begin = min(flowBegin, f.share)
+		}
+	}
+	f.window.Store(f.begin)
+}
+
+// look measures what was done since the last look. published entries entered the ring,
+// and dealt of them the loops have dealt with.
+func (f *flow) look(now int64, published, dealt uint64) {
+	span := now - f.at
+	done := int64(dealt - f.dealt)
+	unread := int64(published - dealt)
+	busy, felt := f.busy, f.felt.Swap(false)
+	f.at, f.dealt, f.busy = now, dealt, unread > 0
+	window := f.window.Load()
+	fair := int64(float64(max(done, 0)) * float64(f.target) / float64(span)) // done in the time that is allowed
+	switch {
+	case busy && unread > max(fair, flowLeast):
+		window = max(fair, min(window, f.share)/2, flowLeast)
+		f.line.Store(min(max(fair, flowLineLeast), f.crowd))
+		f.late.Store(true)
+	case felt || window < f.begin:
+		window += 1 + int64(float64(window)*min(1, float64(span)/float64(flowGrows)))
+	}
+	f.window.Store(min(window, f.share))
+	if !felt && unread <= flowLeast {
+		f.line.Store(f.crowd)
+		f.late.Store(false)
+	}
+}
+
+// owed is how many entries the loops with streams of the namespace have still to deal with.
+func (n *namespace) owed() int64 {
+	published, dealt := n.Progress()
+	return int64(published - dealt)
+}
+
+// chunk is how many events of a batch are given to the log together: no more than the loops
+// can take while they are late.
+func (n *namespace) chunk() int {
+	switch {
+	case n.tail != nil || !n.flow.late.Load() && !n.hub.queue.shut():
+		return batchEventsMax
+	}
+	return int(min(max(n.flow.window.Load(), flowChunkLeast), batchEventsMax))
+}
+
+// lookAtFlow takes a look if it is time for one. The committer calls it.
+func (n *namespace) lookAtFlow(now int64) {
+	if n.flow.due(now) {
+		published, dealt := n.Progress()
+		n.flow.look(now, published, dealt)
+	}
+}
+
+func (f *flow) due(now int64) bool { return f.target > 0 && now-f.at >= f.target }
