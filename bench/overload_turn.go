@@ -239,9 +239,7 @@ func (u *overloadTurn) ask() error {
 		return err
 	}
 	for _, name := range []string{"throng_shed_total", "throng_breaker_transitions_total"} {
-		for _, line := range nonZero(samples, name) {
-			u.result.notes = append(u.result.notes, line)
-		}
+		u.result.notes = append(u.result.notes, nonZero(samples, name)...)
 	}
 	return nil
 }

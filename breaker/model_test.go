@@ -241,8 +241,7 @@ func TestCircuit_ManyAtOnce(t *testing.T) {
 	const probes = 3
 	var inside, told atomic.Int64
 	last := Closed
-	var c *Circuit
-	c = NewCircuit(Gateway, "", Rule{InARow: 4, OpenFor: time.Millisecond, Probes: probes}, func(x Change) {
+	c := NewCircuit(Gateway, "", Rule{InARow: 4, OpenFor: time.Millisecond, Probes: probes}, func(x Change) {
 		if x.From != last {
 			t.Errorf("told of %s after %s", Gateway.Name(x.From), Gateway.Name(last))
 		}

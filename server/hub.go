@@ -135,7 +135,11 @@ func (h *hub) open(name string) (n *namespace, err error) {
 	}
 	n = &namespace{hub: h, mailbox: mailbox, policy: h.o.policyOf(name), stored: h.table.Published(name), Namespace: h.group.NewNamespace(index, name, log)}
 	n.tail, _ = log.(replay.Followed)
-	n.newFlow()
+	lag := h.o.QueueLag
+	if h.queue.circuit == nil {
+		lag = 0
+	}
+	n.flow.prepare(h.share, h.o.MailboxPublishMax, lag, n.policy == policyBlock)
 	n.used.Store(h.clock())
 	h.named[name] = n
 	return n, nil

@@ -160,13 +160,7 @@ func (n *namespace) commitBatch() bool {
 // may wait or be refused; after it there is no way back: appended means broadcast.
 func (n *namespace) commitSome() {
 	l := &n.line
-	most := batchEventsMax
-	switch {
-	case n.hub.queue.shut():
-		most = shutEventsMax
-	case n.tail == nil:
-		most = int(min(max(n.flow.window.Load()-n.owed(), 1), batchEventsMax))
-	}
+	most := n.most()
 	pass, _ := n.hub.queue.enter() // without leave too: nothing of the namespace is unread then
 	publishes, events := l.portion(most)
 	if p := l.waiting[0]; publishes == 1 && p.live == len(p.records) {

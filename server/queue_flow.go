@@ -38,6 +38,8 @@ const (
 	flowBegin = 64
 	// flowLeast is the smallest window: one is dealt with, and the next is there.
 	flowLeast = 2
+	// flowLook is between two looks, at least.
+	flowLook = 25 * time.Millisecond
 	// flowGrows is the time in which a window that is felt doubles.
 	flowGrows = 100 * time.Millisecond
 	// flowLineLeast is how many publishes may wait however slow the loops are: so many
@@ -48,44 +50,61 @@ const (
 	flowChunkLeast = 16
 )
 
-// newFlow prepares it.
-func (n *namespace) newFlow() {
-	f, h := &n.flow, n.hub
-	f.share, f.crowd = int64(h.share), int64(h.o.MailboxPublishMax)
-	f.begin = f.share
-	f.line.Store(f.crowd)
-	if h.queue.circuit != nil {
-		f.target = int64(h.queue.lag / flowPart)
-		if n.policy == policyBlock {
+// prepare sets a flow that may be all of the share. lag is what opens the breaker; 0: none
+// does. Where publishers wait it begins with less.
+func (f *flow) prepare(share, crowd int, lag time.Duration, waits bool) {
+	f.share, f.crowd, f.begin = int64(share), int64(crowd), int64(share)
+	if lag > 0 {
+		f.target = max(int64(lag/flowPart), 1)
+		if waits {
 			f.begin = min(flowBegin, f.share)
 		}
 	}
 	f.window.Store(f.begin)
+	f.line.Store(f.crowd)
 }
 
 // look measures what was done since the last look. published entries entered the ring,
 // and dealt of them the loops have dealt with.
 func (f *flow) look(now int64, published, dealt uint64) {
-	span := now - f.at
-	done := int64(dealt - f.dealt)
+	span := float64(now - f.at)
+	done := max(float64(int64(dealt-f.dealt)), 0) // less than before: a loop has streams now that had none
 	unread := int64(published - dealt)
 	busy, felt := f.busy, f.felt.Swap(false)
 	f.at, f.dealt, f.busy = now, dealt, unread > 0
 	window := f.window.Load()
-	fair := int64(float64(max(done, 0)) * float64(f.target) / float64(span)) // done in the time that is allowed
+	inTime := int64(min(done*float64(f.target)/span, float64(f.share)))
+	late := busy && unread > max(inTime, flowLeast)
 	switch {
-	case busy && unread > max(fair, flowLeast):
-		window = max(fair, min(window, f.share)/2, flowLeast)
-		f.line.Store(min(max(fair, flowLineLeast), f.crowd))
-		f.late.Store(true)
+	case late:
+		window = max(inTime, min(window, f.share)/2, flowLeast)
 	case felt || window < f.begin:
-		window += 1 + int64(float64(window)*min(1, float64(span)/float64(flowGrows)))
+		window += 1 + int64(float64(window)*min(1, span/float64(flowGrows)))
 	}
 	f.window.Store(min(window, f.share))
-	if !felt && unread <= flowLeast {
-		f.line.Store(f.crowd)
+	switch {
+	case late:
+		f.late.Store(true)
+		f.line.Store(min(max(inTime, flowLineLeast), f.crowd))
+	case !felt:
 		f.late.Store(false)
+		f.line.Store(f.crowd)
 	}
+}
+
+// most is how many events may go to the log now, for which there is room.
+func (n *namespace) most() int {
+	switch {
+	case n.hub.queue.shut():
+		return shutEventsMax
+	case n.tail != nil:
+		return batchEventsMax
+	}
+	most := int(max(n.flow.window.Load()-n.owed(), 1))
+	if n.line.events > most {
+		n.flow.felt.Store(true)
+	}
+	return min(most, batchEventsMax)
 }
 
 // owed is how many entries the loops with streams of the namespace have still to deal with.
@@ -97,8 +116,7 @@ func (n *namespace) owed() int64 {
 // chunk is how many events of a batch are given to the log together: no more than the loops
 // can take while they are late.
 func (n *namespace) chunk() int {
-	switch {
-	case n.tail != nil || !n.flow.late.Load() && !n.hub.queue.shut():
+	if n.tail != nil || !n.flow.late.Load() && !n.hub.queue.shut() {
 		return batchEventsMax
 	}
 	return int(min(max(n.flow.window.Load(), flowChunkLeast), batchEventsMax))
@@ -106,10 +124,10 @@ func (n *namespace) chunk() int {
 
 // lookAtFlow takes a look if it is time for one. The committer calls it.
 func (n *namespace) lookAtFlow(now int64) {
-	if n.flow.due(now) {
+	if n.tail == nil && n.flow.due(now) {
 		published, dealt := n.Progress()
 		n.flow.look(now, published, dealt)
 	}
 }
 
-func (f *flow) due(now int64) bool { return f.target > 0 && now-f.at >= f.target }
+func (f *flow) due(now int64) bool { return f.target > 0 && now-f.at >= int64(flowLook) }
