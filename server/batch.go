@@ -112,7 +112,11 @@ func (s *session) publishChunk(ns *namespace, b *batch, body []byte) (rest []byt
 	owned := true
 	if len(p.records) > 0 {
 		var err error
-		if owned, err = ns.publish(p); err != nil {
+		owned, err = ns.publish(p)
+		if err == nil {
+			err = p.turnedAway()
+		}
+		if err != nil {
 			s.batchFailed(b, err)
 		}
 	}

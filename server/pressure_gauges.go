@@ -57,8 +57,19 @@ func newGauges(s *Server) *gauges {
 // idle says whether the process had next to nothing to do since the last look but one.
 func (g *gauges) idle() bool { return g.active < idleShare }
 
+const (
+	// waitsFrom is the part of the target of the delay from which something waits.
+	waitsFrom = 0.1
+	// busyNotLate is the most that busy processors count where nothing does: a limit that
+	// there is rises slowly then.
+	busyNotLate = 0.97
+)
+
 // measure takes a look. late is how late the scheduler is. memory is the share of the limit
 // that is in use, whatever its target.
+//
+// Busy processors where nothing waits are no overload: work that comes one by one costs more
+// than the same in bunches, so there is room left. (That much is why BBR looks at both.)
 func (g *gauges) measure(now time.Time, late time.Duration) (loads [signals]float64, memory float64) {
 	o := &g.srv.o
 	if now.Sub(g.slowAt) >= slowEvery {
@@ -74,6 +85,9 @@ func (g *gauges) measure(now time.Time, late time.Duration) (loads [signals]floa
 		loads[signalDelay] = float64(late) / float64(o.DelayTarget)
 		if target := float64(o.CPUTarget) / 100; target > 0 {
 			loads[signalHost] = g.hostShare(loads[signalDelay] >= 1) / target
+		}
+		if loads[signalDelay] < waitsFrom {
+			loads[signalCPU] = min(loads[signalCPU], busyNotLate)
 		}
 	}
 	if target := float64(o.MemoryTarget) / 100; target > 0 {

@@ -59,6 +59,20 @@ func (p *pending) rank() priority {
 	return highest
 }
 
+// turnedAway is why there was no room for it as a whole; nil: there was, or only single events
+// gave way to others. Its publisher asks once it has it again.
+func (p *pending) turnedAway() error {
+	if p.live > 0 {
+		return nil
+	}
+	for i := range p.records {
+		if err := p.records[i].Err; err != errShed && err != errConflated {
+			return err
+		}
+	}
+	return nil
+}
+
 // finish gives a publish back to its publisher.
 func (p *pending) finish(err error) {
 	p.err = err
