@@ -36,6 +36,8 @@ var claims = []claim{
 		load: "--pairs 1"},
 	{title: "15,000 streams that break at once: the last percentile is live again", scenario: "storm", load: "--pairs 1", figure: "break of all connections to live again, p99", goal: atMost(5e6, "us"),
 		limits: "the client that breaks and connects shares the two processors, and is most of it."},
+	{title: "15,000 clients that come at once to a node full with 10,000 streams: until the last of them is served", scenario: "limits", record: "2026-11-22-limits",
+		figure: "time until the last client was served", goal: atMost(30, "s"), limits: "each client stays for 2 s and leaves for good; who is refused comes back when it is told. No connection was closed without an answer, no client came more than three times.", few: "three runs."},
 	{title: "15,000 clients that resume 100 events of one topic, against a live broadcast of the same 1.5 million", scenario: "resume", record: "2026-11-22-resume", load: "--pairs 1",
 		figure: "time until the last event is delivered, resume over live", goal: atMost(3, "ratio"), limits: "from the first connect, all at once; each stream is checked for its events, their order, and one live event behind them.",
 		few: "three runs."},
