@@ -66,17 +66,17 @@ redis: go
 
 .PHONY: unit
 unit: go redis ## unit tests
-	go test -timeout 3m $(UNIT)
+	go test -timeout 6m $(UNIT)
 
 .PHONY: stores
 stores: go redis ## the server's tests once more, on the disk store and on Redis
-	THRONG_TEST_STORE=disk go test -timeout 4m ./server
-	@if command -v redis-server >/dev/null; then THRONG_TEST_STORE=redis go test -timeout 4m ./server; \
+	THRONG_TEST_STORE=disk go test -timeout 8m ./server
+	@if command -v redis-server >/dev/null; then THRONG_TEST_STORE=redis go test -timeout 8m ./server; \
 	else echo "stores: LEFT OUT for Redis, redis-server is not installed" >&2; fi
 
 .PHONY: race
 race: go redis ## unit tests under the race detector, with plain writes where the others use io_uring
-	@if scripts/need gcc; then THRONG_IO_URING=off CGO_ENABLED=1 go test -race -timeout 6m $(UNIT); \
+	@if scripts/need gcc; then THRONG_IO_URING=off CGO_ENABLED=1 go test -race -timeout 15m $(UNIT); \
 	elif [ -n "$${CI:-}" ]; then exit 1; \
 	else echo "race: LEFT OUT, the race detector needs gcc" >&2; fi
 
