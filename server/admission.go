@@ -50,9 +50,9 @@ func (s *Server) admit(from netip.Addr, first []byte) (why int, ok bool) {
 // letsIn says whether the load lets another stream in.
 func (s *Server) letsIn() bool { return !s.load.starved.Load() && s.streams.Allow() }
 
-// arriving is how many streams a namespace has, with those that are asked for. What waits in
+// arriving is how many streams a namespace has, with those that are let in. What waits in
 // a loop's mailbox is in neither, so in a crowd a few more come in than a limit says.
-func (n *namespace) arriving() int { return n.Streams() + int(n.following.want.Load()) }
+func (n *namespace) arriving() int { return n.Streams() + int(n.following.sent.Load()) }
 
 // exhausted counts an accept that failed for want of descriptors.
 func (s *Server) exhausted() {

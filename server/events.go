@@ -46,7 +46,7 @@ func (s *session) stream() bool {
 		s.sendAway(err)
 		return true
 	}
-	if most := s.srv.o.NamespaceStreamsMax; most > 0 && ns.arriving() > most {
+	if most := s.srv.o.NamespaceStreamsMax; most > 0 && ns.arriving() >= most {
 		ns.handedOver()
 		s.srv.table.Shed[shedNamespaceStreams].Inc()
 		s.sendAwayFor(awayMany)
@@ -62,11 +62,14 @@ func (s *session) stream() bool {
 	s.over = true
 	srv := s.srv
 	srv.table.HTTPResponse(200).Inc()
+	ns.following.sent.Add(1)
 	err = s.conn.HandOver(func(fd int, mayWait bool) bool {
 		s.moves(fd)
+		ns.following.sent.Add(-1)
 		if mayWait {
 			srv.group.Attach(fd, a)
 		} else if !srv.group.TryAttach(fd, a) {
+			ns.following.sent.Add(1)
 			return false
 		}
 		ns.handedOver()
@@ -74,6 +77,7 @@ func (s *session) stream() bool {
 	})
 	if err != nil {
 		srv.gateways.judged(ns.Namespace, trial, false)
+		ns.following.sent.Add(-1)
 		ns.handedOver()
 		srv.table.Shed[shedDescriptors].Inc()
 		s.failed(errHandOver(err))

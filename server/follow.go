@@ -15,6 +15,7 @@ type following struct {
 	mu   sync.Mutex // held while that changes
 	at   atomic.Pointer[sse.ID]
 	want atomic.Int64 // requests for streams that hold the namespace
+	sent atomic.Int64 // those among them that are to be handed over, for --namespace-streams-max
 	seen atomic.Int64 // when a stream was last asked for, or seen, by the hub's clock, ns
 }
 
