@@ -83,7 +83,7 @@ func TestHostile_DribbleDoesNotExtendTheDeadline(t *testing.T) {
 					select {
 					case <-stop:
 						return
-					case <-time.After(30 * time.Millisecond):
+					case <-time.After(60 * time.Millisecond): // a method of 24 bytes is too long, and that comes after the sweep
 						_, _ = io.WriteString(w.TCPConn, c.again)
 					}
 				}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 )
@@ -22,6 +23,9 @@ type flow struct {
 	line   atomic.Int64 // publishes that may wait in the mailbox, and as many before the ring
 	late   atomic.Bool  // more was on its way than the loops get done in time
 	felt   atomic.Bool  // it held somebody back since the last look; anybody writes it
+
+	// Of the committer.
+	patience time.Duration // publishes may wait for so long while it is late, at least
 
 	at    int64  // of the last look, ns
 	dealt uint64 // by then
@@ -86,6 +90,7 @@ func (f *flow) look(now int64, published, dealt uint64) {
 	case late:
 		f.late.Store(true)
 		f.line.Store(min(max(inTime, flowLineLeast), f.crowd))
+		f.patience = time.Duration(min(flowLineLeast*span/max(done, 1), math.MaxInt64/2))
 	case !felt:
 		f.late.Store(false)
 		f.line.Store(f.crowd)

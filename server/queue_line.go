@@ -202,8 +202,11 @@ func (n *namespace) dismiss() bool {
 // expire refuses what has waited for too long, and says how long the next one may.
 func (n *namespace) expire(now int64) time.Duration {
 	limit, err := n.hub.o.PublishTimeout, errPublishTimeout
-	if n.hub.queue.shut() {
+	switch {
+	case n.hub.queue.shut():
 		limit, err = min(limit, n.hub.queue.wait), errQueueOpen
+	case n.flow.late.Load():
+		limit, err = min(limit, max(n.hub.queue.wait, n.flow.patience)), errQueueOpen
 	}
 	least := limit
 	for _, p := range n.line.waiting {
