@@ -56,52 +56,41 @@ func (s *Server) start() error {
 	return nil
 }
 
-// housekeeping is done once a second.
-func (s *Server) housekeeping() {
-	tick := time.NewTicker(time.Second)
+// every does something regularly until the server closes.
+func (s *Server) every(period time.Duration, do func(now time.Time)) {
+	tick := time.NewTicker(period)
 	defer tick.Stop()
 	for {
 		select {
 		case <-s.stop:
 			return
 		case now := <-tick.C:
-			s.date.set(now)
-			s.prebuild()
-			s.tellShed(now)
+			do(now)
 		}
 	}
+}
+
+// housekeeping is done once a second.
+func (s *Server) housekeeping() {
+	s.every(time.Second, func(now time.Time) {
+		s.date.set(now)
+		s.prebuild()
+		s.tellShed(now)
+	})
 }
 
 // storekeeping is done once a second too; it may take I/O, so it holds up nothing else.
 func (s *Server) storekeeping() {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-s.stop:
-			return
-		case now := <-tick.C:
-			s.store.Sweep(now)
-			s.hub.trouble.look(s.store.Health())
-			s.hub.unfollow()
-			s.keepGRPC(now)
-		}
-	}
+	s.every(time.Second, func(now time.Time) {
+		s.store.Sweep(now)
+		s.hub.trouble.look(s.store.Health())
+		s.hub.unfollow()
+		s.keepGRPC(now)
+	})
 }
 
 // queuekeeping measures the loops for the queue's breaker.
-func (s *Server) queuekeeping() {
-	tick := time.NewTicker(queueLook)
-	defer tick.Stop()
-	for {
-		select {
-		case <-s.stop:
-			return
-		case now := <-tick.C:
-			s.queue.look(now)
-		}
-	}
-}
+func (s *Server) queuekeeping() { s.every(queueLook, s.queue.look) }
 
 // Drain refuses new work and closes all streams, evenly spread over the drain period.
 // It returns when none is left or ctx is done.
