@@ -44,6 +44,7 @@ type Listener struct {
 	edge    *Edge
 	named   bool // ListenOptions.Addresses
 	closed  atomic.Bool
+	taken   atomic.Uint64 // connections accepted
 	reserve int
 	mu      sync.Mutex    // guards reserve
 	asked   chan struct{} // closed when netpoll has begun to serve
@@ -157,12 +158,16 @@ func (anyAddr) String() string  { return "client" }
 // accept is accept4(2), with the client's address where that is asked for. It never waits.
 func (l *Listener) accept() (fd int, from netip.Addr, err error) {
 	if l.named {
-		return acceptFrom(l.fd)
+		if fd, from, err = acceptFrom(l.fd); err == nil {
+			l.taken.Add(1)
+		}
+		return fd, from, err
 	}
 	n, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(l.fd), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
 	if errno != 0 {
 		return -1, from, errno
 	}
+	l.taken.Add(1)
 	return int(n), from, nil
 }
 
@@ -182,6 +187,9 @@ func acceptFrom(listener int) (fd int, from netip.Addr, err error) {
 	}
 	return int(n), from, nil
 }
+
+// Accepted is how many connections were accepted, those that were shed included.
+func (l *Listener) Accepted() uint64 { return l.taken.Load() }
 
 // exhausted deals with one connection for which there is no descriptor. It may be that
 // nobody waits: the kernel looks for a descriptor before it looks into the queue.

@@ -30,8 +30,8 @@ import (
 // runTask is netpoll's runner.
 func runTask(ctx context.Context, task func()) {
 	c, ok := ctx.(*Conn)
-	if !ok {
-		go task()
+	if !ok { // a Probe's
+		task()
 		return
 	}
 	if !c.edge.enter() || !c.beginTask() {
