@@ -13,6 +13,10 @@ type LimiterOptions struct {
 	Burst time.Duration // of the rate may come at once
 	Least int           // as many at least may come at once, however low the rate; below 1 is 1
 	Clock func() int64  // monotonic, ns
+
+	// AtOnce says that what is let in is done before the next is asked for: then what was let
+	// in while work waited is what can be done.
+	AtOnce bool
 }
 
 // Limiter lets in what there is room for. There is no limit until the pressure has reached 1;
@@ -38,7 +42,8 @@ type Limiter struct {
 	o LimiterOptions
 
 	_       [64]byte      // what all read and nobody writes often keeps its cache line
-	rate    atomic.Uint64 // bits of a float64, a second; 0: no limit
+	gate    atomic.Uint64 // bits of a float64, a second: the limit, or the least one; 0: none
+	rate    atomic.Uint64 // the same of the limit
 	_       [64]byte
 	next    atomic.Int64 // when the next one is due, ns
 	allowed atomic.Uint64
@@ -55,6 +60,8 @@ type Limiter struct {
 	good   float64              // a second: what would make the pressure 1, as far as is known; 0: nothing is
 	raw    float64              // pressure at the last tick
 	calm   int64                // since when nobody is refused, ns
+	held   bool                 // of whoever calls Tick
+	was    bool                 // held since the last tick
 	share  atomic.Uint64
 }
 
@@ -64,6 +71,7 @@ const (
 	limitBefore    = 5                // ticks that a limit is behind the cause of the pressure, at most
 	limitGain      = 2.0              // a second: of the logarithm of the pressure, that is taken from that of the rate
 	limitCutMost   = 1.0              // a second: of the logarithm of the rate, that is cut
+	limitHeldCut   = 0.3              // a second: of the logarithm of the rate, that is cut while hardly anything is let in
 	limitSlack     = 1.1              // of the speed: a limit above it would not be felt
 	limitGoodOver  = 2.0              // seconds over which good is averaged
 	limitGoodFrom  = 0.5              // pressure from which what is let in says what could be
@@ -90,7 +98,7 @@ func NewLimiter(o LimiterOptions) *Limiter {
 // and may lie behind by the burst. A clock that differs a little between processors moves that
 // by as much, and no more.
 func (l *Limiter) Allow() bool {
-	rate := math.Float64frombits(l.rate.Load())
+	rate := math.Float64frombits(l.gate.Load())
 	if rate == 0 {
 		l.allowed.Add(1)
 		return true
@@ -127,10 +135,44 @@ func (l *Limiter) Tick(pressure float64) {
 	allowed, refused := l.allowed.Load(), l.refused.Load()
 	in, out := float64(allowed-l.seen), float64(refused-l.off)
 	l.last, l.seen, l.off = now, allowed, refused
+	was := l.was
+	if l.was = l.held; was && l.Rate() > 0 {
+		l.wait(in, out, span)
+		return
+	}
 	l.remember(in, out, pressure, span)
 	least, most := min(pressure, l.raw), max(pressure, l.raw)
 	l.raw = pressure
 	l.rate.Store(math.Float64bits(l.follow(l.Rate(), least, most, out > 0, min(span, limitSpanMost))))
+	l.open()
+}
+
+// Hold lets in no more than the least, whatever the limit, until it is called with false: what
+// waits already would have to wait for too long. It is for the goroutine that calls Tick.
+func (l *Limiter) Hold(held bool) {
+	if l.held != held {
+		l.held = held
+		l.was = l.was || held
+		l.open()
+	}
+}
+
+// open sets what is let in.
+func (l *Limiter) open() {
+	rate := l.Rate()
+	if l.held {
+		rate = l.o.Min
+	}
+	l.gate.Store(math.Float64bits(rate))
+}
+
+// wait is a tick in which hardly anything was let in: what waits will be refused, and says
+// little of what there is room for.
+func (l *Limiter) wait(in, out, span float64) {
+	l.calm = l.last
+	l.shareOf(in, out, span)
+	l.rate.Store(math.Float64bits(max(l.Rate()*math.Exp(-limitHeldCut*min(span, limitSpanMost)), l.o.Min)))
+	l.open()
 }
 
 // follow gives the rate that follows on rate, for the least and the most pressure of two ticks.
@@ -148,6 +190,9 @@ func (l *Limiter) follow(rate, least, most float64, refused bool, span float64) 
 			start = l.speed / max(l.mean, 1)
 		}
 		rate = max(slices.Min(l.before[:])*limitSlack, limitStart*start)
+		if l.o.AtOnce {
+			rate = max(rate, (l.ticks[limitBefore-1]+l.ticks[limitBefore-2]+l.ticks[limitBefore-3])/3)
+		}
 	case rate == 0:
 		return 0
 	case least > 1:
@@ -184,6 +229,11 @@ func (l *Limiter) remember(in, out, pressure, span float64) {
 			l.good += (could - l.good) * min(1, span/limitGoodOver)
 		}
 	}
+	l.shareOf(in, out, span)
+}
+
+// shareOf averages the share of refusals.
+func (l *Limiter) shareOf(in, out, span float64) {
 	share, now := l.RefusedShare(), 0.0
 	if out > 0 {
 		now = out / (in + out)
@@ -194,6 +244,9 @@ func (l *Limiter) remember(in, out, pressure, span float64) {
 
 // Rate is the limit, a second; 0: there is none. Any goroutine may ask.
 func (l *Limiter) Rate() float64 { return math.Float64frombits(l.rate.Load()) }
+
+// Counts is how many were let in and how many refused since it was made.
+func (l *Limiter) Counts() (in, refused uint64) { return l.allowed.Load(), l.refused.Load() }
 
 // RefusedShare is the part of those who asked lately that was refused, 0 to 1. Who is told
 // when to come back is told the later the larger it is.

@@ -47,8 +47,7 @@ func (c *comings) Pop() any {
 
 // newCrowd is so many clients that they would be load times the capacity, all new.
 func newCrowd(t *testing.T, capacity, load float64) *crowd {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := testSeed(t)
 	c := &crowd{random: rand.New(rand.NewPCG(seed, 2)), capacity: capacity, refusal: 0.2, think: 2}
 	c.limiter = NewLimiter(LimiterOptions{Min: capacity / 100, Burst: 20 * time.Millisecond, Clock: func() int64 { return c.now }})
 	c.join(load)

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -21,6 +24,8 @@ type plant struct {
 	base     func(sec float64) float64 // of the capacity, that others take first; nil: nothing
 	stalled  func(sec float64) bool    // nothing is worked off, and what waits is seen; nil: never
 	seesWait bool                      // pressure is also the wait, in 50 ms
+	line     *Line                     // pressure is what it says, and how busy it is up to 0.97; nil: as above
+	waits    [10]float64               // with a line: the wait at the last looks, one every 10 ms
 
 	backlog  float64
 	busy     float64 // of this tick, 0 to 1
@@ -41,11 +46,21 @@ const (
 )
 
 func newPlant(t *testing.T, capacity float64, offered func(sec float64) float64) *plant {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := testSeed(t)
 	p := &plant{random: rand.New(rand.NewPCG(seed, 1)), capacity: capacity, noise: 0.05, offered: offered}
 	p.limiter = NewLimiter(LimiterOptions{Min: capacity / 100, Burst: 50 * time.Millisecond, Clock: func() int64 { return p.now }})
 	return p
+}
+
+// testSeed is that of a simulation: the same in each run, as its bounds are those of chance, or
+// what THRONG_SEED says; then it hunts.
+func testSeed(t *testing.T) uint64 {
+	seed, err := strconv.ParseUint(os.Getenv("THRONG_SEED"), 10, 64)
+	if err != nil {
+		seed = 1
+	}
+	t.Logf("seed %d", seed)
+	return seed
 }
 
 // run goes on until sec.
@@ -53,6 +68,11 @@ func (p *plant) run(sec float64) *plant {
 	for p.second() < sec {
 		p.now += int64(time.Millisecond)
 		p.step(p.second())
+		if p.line != nil && p.now/int64(time.Millisecond)%10 == 0 {
+			copy(p.waits[:], p.waits[1:])
+			p.waits[len(p.waits)-1] = p.backlog / p.capacity
+			p.limiter.Hold(slices.Min(p.waits[:]) > 2.5*p.line.Target.Seconds())
+		}
 		if p.now/int64(time.Millisecond)%plantTickMs == 0 {
 			p.tick()
 		}
@@ -95,6 +115,10 @@ func (p *plant) tick() {
 	wait := p.backlog / p.capacity
 	if p.seesWait || p.stalled != nil && p.stalled(p.second()) {
 		pressure = max(pressure, wait/0.05)
+	}
+	if p.line != nil {
+		standing := time.Duration(slices.Min(p.waits[:]) * 1e9)
+		pressure = max(min(p.measured*(1+p.noise*p.random.NormFloat64()), 0.97), p.line.Pressure(standing, plantTickMs*time.Millisecond))
 	}
 	p.measured = min(p.busy, 1)
 	refused := p.limiter.refused.Load() - p.limiter.off

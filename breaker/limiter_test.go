@@ -194,7 +194,7 @@ func TestLimiter_NeverBelowMin(t *testing.T) {
 func TestAllow_SpacesAndBursts(t *testing.T) {
 	now := int64(time.Hour)
 	l := NewLimiter(LimiterOptions{Burst: 50 * time.Millisecond, Clock: func() int64 { return now }})
-	l.rate.Store(math.Float64bits(1000))
+	l.gate.Store(math.Float64bits(1000))
 	count := func() (n int) {
 		for range 10_000 {
 			if l.Allow() {
@@ -229,7 +229,7 @@ func TestAllow_ContendedIsExactAndFair(t *testing.T) {
 	var now atomic.Int64
 	now.Store(int64(time.Hour))
 	l := NewLimiter(LimiterOptions{Burst: 10 * time.Millisecond, Clock: now.Load})
-	l.rate.Store(math.Float64bits(100_000))
+	l.gate.Store(math.Float64bits(100_000))
 	var got [4]int
 	total := 0
 	for range 200 {
@@ -261,7 +261,7 @@ func TestAllow_ContendedIsExactAndFair(t *testing.T) {
 func TestAllow_DoesNotAllocate(t *testing.T) {
 	l := NewLimiter(LimiterOptions{Burst: time.Millisecond, Clock: func() int64 { return 0 }})
 	for _, rate := range []float64{0, 1000} {
-		l.rate.Store(math.Float64bits(rate))
+		l.gate.Store(math.Float64bits(rate))
 		if n := testing.AllocsPerRun(1000, func() { l.Allow() }); n != 0 {
 			t.Errorf("%g allocations at %g a second", n, rate)
 		}
