@@ -17,6 +17,7 @@ type Breakers struct {
 type BreakersLimits struct {
 	Streams   float64 `json:"streams"`
 	Publishes float64 `json:"publishes"`
+	Heard     float64 `json:"heard"` // of new connections, 0 to 1; the others are left to try again
 }
 
 // Breakers reads how all of them stand.
@@ -26,6 +27,7 @@ func (s *Server) Breakers() Breakers {
 		b.Pressure[name] = s.table.Pressure[i].Value()
 	}
 	b.Limits.Streams, b.Limits.Publishes = s.table.LimitStreams.Value(), s.table.LimitPublishes.Value()
+	b.Limits.Heard = s.load.heard.get()
 	return b
 }
 

@@ -73,7 +73,8 @@ type Options struct {
 	Breakers string // on, or off: nothing opens and nothing is limited by load
 
 	CPUTarget             int           // percent of the processors that this process may use; 0: not looked at
-	DelayTarget           time.Duration // how late a loop or the scheduler may be; 0: not looked at
+	DelayTarget           time.Duration // how long a request may wait for its turn, or a loop or the scheduler be late; 0: not looked at
+	SilenceMax            int           // percent of new connections that the kernel may drop under overload; 0: none
 	MemoryBytesMax        int64         // memory of this process; 0: what the cgroup or the host has
 	MemoryTarget          int           // percent of it; 0: not looked at
 	StreamsRateMin        int           // new streams a second that are always let in

@@ -11,8 +11,9 @@ import (
 func setBreakerDefaults(o *Options) {
 	o.Breakers = "on"
 
-	o.CPUTarget = 88
-	o.DelayTarget = 50 * time.Millisecond
+	o.CPUTarget = 100
+	o.DelayTarget = 20 * time.Millisecond
+	o.SilenceMax = 90
 	o.MemoryTarget = 85
 	o.StreamsRateMin = 50
 	o.PublishRateMin = 100
@@ -50,8 +51,9 @@ var queuePolicies = []string{"block", "shed", "shed-oldest", "conflate", "refuse
 // breakerSettings has one row for each of the options that concern it.
 var breakerSettings = []Setting{
 	row("Breakers", "breakers", "Overload", "off: no breaker opens, and nothing is limited by the load", oneOf("on", "off")),
-	row("CPUTarget", "cpu-target", "Overload", "percent of the processors it may use; above it fewer new streams and publishes are let in; 0: not looked at", count(0, 100)),
-	row("DelayTarget", "delay-target", "Overload", "how late a loop or the scheduler may be, before fewer are let in; 0: not looked at", span(0, time.Minute)),
+	row("CPUTarget", "cpu-target", "Overload", "percent of the processors it may use; above it fewer new streams and publishes are let in; 100: all, as long as nothing waits; 0: not looked at", count(0, 100)),
+	row("DelayTarget", "delay-target", "Overload", "how long a request may wait for its turn, or a loop or the scheduler be late, before fewer are let in; 0: not looked at", span(0, time.Minute)),
+	row("SilenceMax", "silence-max", "Overload", "percent of new connections that may be left to try again, without an answer, while answering them is what it is busy with; 0: each is answered", count(0, 99)),
 	row("MemoryBytesMax", "memory-bytes-max", "Overload", "memory that this process may have; 0: what its cgroup or the host has", count(0, sizeMax)),
 	row("MemoryTarget", "memory-target", "Overload", "percent of it that may be in use, before fewer are let in; 0: not looked at", count(0, 100)),
 	row("StreamsRateMin", "streams-rate-min", "Overload", "new streams a second that are let in however high the load is, as long as there is memory", count(1, mebi)),

@@ -72,6 +72,7 @@ func pressed(t *testing.T, set func(*server.Options)) (*node, *atomic.Int64) {
 	var load atomic.Int64
 	n := early(t, func(o *server.Options) {
 		o.StreamsRateMin, o.PublishRateMin = 1, 1<<20
+		o.DelayTarget, o.SilenceMax = 20*time.Millisecond, 0
 		if set != nil {
 			set(o)
 		}

@@ -14,6 +14,7 @@ type load struct {
 	signals      [signals]figure // against their targets
 	refusedShare figure          // of new streams, 0 to 1
 	shedShare    figure          // of new connections, by a limit, 0 to 1
+	heard        figure          // of new connections, 0 to 1; the others the kernel drops
 	starved      atomic.Bool     // hardly any memory is left: no new streams
 	overloaded   atomic.Bool     // new work should go elsewhere
 }
@@ -65,6 +66,9 @@ type watch struct {
 	srv     *Server
 	measure func(now time.Time, late time.Duration) (loads [signals]float64, memory float64) // gauges.measure, but in tests
 	idle    func() bool
+	waits   *waits
+	line    breaker.Line
+	hush    hush
 
 	before  [signals]float64 // what the last look found
 	limited bool
@@ -80,10 +84,17 @@ type watch struct {
 func (s *Server) watchNext() {
 	s.streams = breaker.NewLimiter(breaker.LimiterOptions{Min: float64(s.o.StreamsRateMin), Burst: streamsBurst, Least: streamsLeast, Clock: s.hub.clock})
 	g := newGauges(s)
-	s.watch = &watch{srv: s, measure: g.measure, idle: g.idle}
+	g.waits.begin()
+	s.watch = &watch{srv: s, measure: g.measure, idle: g.idle, waits: g.waits, line: breaker.Line{Target: s.o.DelayTarget}}
+	s.load.heard.set(1)
+	s.watch.hush = hush{share: 1, Silence: breaker.Silence{Least: 1 - float64(s.o.SilenceMax)/100}}
+	if s.o.Breakers == "off" {
+		s.watch.hush.Least = 1
+	}
 	for i := range s.load.signals {
 		s.table.Pressure[i].Func(s.load.signals[i].get)
 	}
+	s.table.Heard.Func(s.load.heard.get)
 	s.table.LimitStreams.Func(s.streams.Rate)
 	s.table.LimitPublishes.Func(s.publishes.Rate)
 }
@@ -92,6 +103,7 @@ func (s *Server) watchNext() {
 func (s *Server) watchLoad() {
 	w := s.watch
 	w.looked = time.Now()
+	defer w.waits.end()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -107,12 +119,13 @@ func (s *Server) watchLoad() {
 // them, as one says nothing, or the only one.
 func (w *watch) rest(timer *time.Timer) (late time.Duration, ok bool) {
 	step, all := tickEvery, lookEvery
-	if w.idle() {
+	if w.idle() && w.srv.streams.Rate() == 0 && w.srv.publishes.Rate() == 0 {
 		step, all = idleEvery, idleEvery
 	}
 	var worst, second time.Duration
 	ticks := 0
 	for end := time.Now().Add(all); ; {
+		w.waits.ask()
 		due := time.Now().Add(step)
 		timer.Reset(step)
 		select {
@@ -128,6 +141,8 @@ func (w *watch) rest(timer *time.Timer) (late time.Duration, ok bool) {
 			second = by
 		}
 		ticks++
+		w.waits.tick(step)
+		w.hold()
 		if !now.Before(end) {
 			break
 		}
@@ -138,21 +153,28 @@ func (w *watch) rest(timer *time.Timer) (late time.Duration, ok bool) {
 	return worst, true
 }
 
+// hold lets hardly anything in while what has come already waits for too long. Streams are
+// held sooner: what they cost comes after they were let in, and they come in crowds.
+func (w *watch) hold() {
+	s := w.srv
+	on := s.o.Breakers == "on" && s.o.DelayTarget > 0
+	s.streams.Hold(on && w.waits.lately() > holdStreams*s.o.DelayTarget)
+	s.publishes.Hold(on && w.waits.standing() > holdPublishes*s.o.DelayTarget)
+}
+
 // look takes one look. A limit is moved by what two looks agree on, and the better of the last
 // two is what is shown: a garbage collection or a tick that was late once is no reason to send
 // anybody away.
 func (w *watch) look(now time.Time, late time.Duration) {
 	s := w.srv
+	span := now.Sub(w.looked)
 	loads, memory := w.measure(now, late)
-	streams, publishes := 0.0, 0.0
 	for i, v := range loads {
 		s.load.signals[i].set(min(v, w.before[i]))
-		streams = max(streams, v)
-		if i != signalDescriptors && i != signalMemory {
-			publishes = max(publishes, v)
-		}
 	}
 	w.before = loads
+	publishes := w.presses(&loads, span)
+	streams := max(publishes, loads[signalMemory], loads[signalDescriptors])
 	// Events take no descriptors, and what they take of memory has limits of its own; only
 	// when there is hardly any left they are held up as well.
 	if memory > starvedAbove {
@@ -164,12 +186,27 @@ func (w *watch) look(now time.Time, late time.Duration) {
 	w.feed(memory, now)
 	s.streams.Tick(streams)
 	s.publishes.Tick(publishes)
+	w.hear(publishes, span)
 	s.load.refusedShare.set(s.streams.RefusedShare())
 	if s.load.starved.Load() {
 		s.load.refusedShare.set(1)
 	}
 	w.count(now)
 	w.judge(now)
+}
+
+// presses is how the signals press on the limits, but for memory and descriptors. Busy
+// processors on which nothing waits have room: work that comes one by one costs more than the
+// same in bunches. (That much is why BBR looks at both.) So unless they are not to be all
+// used they only say how far it is to the target.
+func (w *watch) presses(loads *[signals]float64, span time.Duration) float64 {
+	o := &w.srv.o
+	cpu := loads[signalCPU]
+	if o.CPUTarget == 100 && o.DelayTarget > 0 {
+		cpu = min(cpu, busyNotLate)
+	}
+	wait := time.Duration(loads[signalDelay] * float64(o.DelayTarget))
+	return max(cpu, loads[signalHost], loads[signalScheduler], w.line.Pressure(wait, span))
 }
 
 // feed notes whether memory is nearly used up. Before anybody is sent away, what Go holds and

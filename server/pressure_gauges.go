@@ -20,7 +20,8 @@ type gauges struct {
 	looks          int
 	slowAt         time.Time // the last look at what changes slowly
 	active         float64   // processors used since the last look
-	late           bool      // the last look found the scheduler or a loop late
+	waits          *waits
+	late           bool // the last look found the scheduler or a loop late
 	ticks          [2]uint64
 	memory         float64 // share of the limit
 	descriptors    float64 // share of the limit
@@ -45,7 +46,7 @@ const (
 )
 
 func newGauges(s *Server) *gauges {
-	g := &gauges{srv: s, host: hostload.Open("/")}
+	g := &gauges{srv: s, host: hostload.Open("/"), waits: &waits{srv: s}}
 	g.descriptorsMax, _ = poller.DescriptorsLimit()
 	used, _ := poller.ProcessorTime()
 	for i := range g.cpu {
@@ -55,21 +56,14 @@ func newGauges(s *Server) *gauges {
 }
 
 // idle says whether the process had next to nothing to do since the last look but one.
-func (g *gauges) idle() bool { return g.active < idleShare }
+func (g *gauges) idle() bool { return g.active < idleShare*min(g.processors, 1) }
 
-const (
-	// waitsFrom is the part of the target of the delay from which something waits.
-	waitsFrom = 0.1
-	// busyNotLate is the most that busy processors count where nothing does: a limit that
-	// there is rises slowly then.
-	busyNotLate = 0.97
-)
+// busyNotLate is the most that busy processors count where nothing waits: a limit that
+// there is rises slowly then.
+const busyNotLate = 0.98
 
 // measure takes a look. late is how late the scheduler is. memory is the share of the limit
 // that is in use, whatever its target.
-//
-// Busy processors where nothing waits are no overload: work that comes one by one costs more
-// than the same in bunches, so there is room left. (That much is why BBR looks at both.)
 func (g *gauges) measure(now time.Time, late time.Duration) (loads [signals]float64, memory float64) {
 	o := &g.srv.o
 	if now.Sub(g.slowAt) >= slowEvery {
@@ -81,13 +75,10 @@ func (g *gauges) measure(now time.Time, late time.Duration) (loads [signals]floa
 		loads[signalCPU] = used / target
 	}
 	if o.DelayTarget > 0 {
-		late = max(late, g.behind())
-		loads[signalDelay] = float64(late) / float64(o.DelayTarget)
+		loads[signalDelay] = float64(g.waits.standing()) / float64(o.DelayTarget)
+		loads[signalScheduler] = float64(late) / (schedulerLate * float64(o.DelayTarget))
 		if target := float64(o.CPUTarget) / 100; target > 0 {
-			loads[signalHost] = g.hostShare(loads[signalDelay] >= 1) / target
-		}
-		if loads[signalDelay] < waitsFrom {
-			loads[signalCPU] = min(loads[signalCPU], busyNotLate)
+			loads[signalHost] = g.hostShare(max(loads[signalDelay], loads[signalScheduler]) >= 1) / target
 		}
 	}
 	if target := float64(o.MemoryTarget) / 100; target > 0 {
@@ -145,15 +136,6 @@ func share(used, of time.Duration) float64 {
 		return 0
 	}
 	return float64(used) / float64(of)
-}
-
-// behind is how far the slowest loop is behind with what was published.
-func (g *gauges) behind() time.Duration {
-	worst := 0.0
-	for _, l := range g.srv.group.Loops() {
-		worst = max(worst, l.Figures().BehindSeconds)
-	}
-	return time.Duration(worst * float64(time.Second))
 }
 
 // hostShare is the part of the host's processors that was busy since the last look, if

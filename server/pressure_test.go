@@ -202,10 +202,84 @@ func TestDoor_FullTables(t *testing.T) {
 	}
 }
 
+// all makes a wait that of all of the last ticks.
+func (w *waits) all(wait time.Duration) {
+	for i := range w.last {
+		w.last[i] = wait
+	}
+}
+
+// Who came when is all that is known, and it tells how long the first in the line waits.
+func TestPassage_WaitOfTheFirst(t *testing.T) {
+	var p passage
+	at := time.Now()
+	for i, c := range []struct {
+		came, left uint64
+		want       int // ms
+	}{
+		{0, 0, 0}, {5, 5, 0}, {9, 7, 0}, {9, 7, 10}, {12, 8, 20}, {12, 9, 10}, {12, 11, 20}, {20, 20, 0}, {30, 20, 0},
+	} {
+		at = at.Add(10 * time.Millisecond)
+		if got := p.first(at, c.came, c.left); got != time.Duration(c.want)*time.Millisecond {
+			t.Errorf("tick %d: %v, want %d ms", i, got, c.want)
+		}
+	}
+	for range 3 * passageTicks {
+		at = at.Add(10 * time.Millisecond)
+		p.first(at, 30, 20)
+	}
+	if got := p.first(at, 30, 20); got != (passageTicks-1)*10*time.Millisecond && got != (passageTicks-2)*10*time.Millisecond {
+		t.Errorf("%v, want all that is remembered", got)
+	}
+}
+
+func TestWaits_AStandingLineIsWhatAllTicksHad(t *testing.T) {
+	s, _ := unserved(t, nil)
+	w := s.watch.waits
+	w.all(time.Second)
+	for range waitTicks - 1 {
+		w.tick(tickEvery)
+	}
+	if w.standing() > 100*time.Millisecond || w.lately() > 100*time.Millisecond {
+		t.Errorf("%v stand, %v lately: nothing waits", w.standing(), w.lately())
+	}
+	w.all(0)
+	w.last[(w.ticks+waitTicks-holdTicks-1)%waitTicks] = 0
+	for i := 1; i <= holdTicks; i++ {
+		w.last[(w.ticks+waitTicks-i)%waitTicks] = time.Duration(i) * time.Second
+	}
+	if w.standing() != 0 || w.lately() != time.Second {
+		t.Errorf("%v stand, %v lately", w.standing(), w.lately())
+	}
+	s.watch.hold()
+	if s.letsIn(); s.publishes.Rate() != 0 {
+		t.Error("there is a limit")
+	}
+	in := 0
+	for range 1000 {
+		if s.letsIn() {
+			in++
+		}
+	}
+	if in > 2*streamsLeast {
+		t.Errorf("%d streams are let in while what came before waits for a second", in)
+	}
+	w.all(0)
+	s.watch.hold()
+	if !s.letsIn() {
+		t.Error("nothing waits any more, and no stream is let in")
+	}
+	w.tick(time.Second)
+	if w.standing() > 100*time.Millisecond {
+		t.Errorf("%v after a long step", w.standing())
+	}
+}
+
 func TestGauges_AgainstTheirTargets(t *testing.T) {
 	s, _ := unserved(t, nil)
 	g := newGauges(s)
-	loads, memory := g.measure(time.Now(), 2*s.o.DelayTarget)
+	g.waits.all(2 * s.o.DelayTarget)
+	loads, memory := g.measure(time.Now(), 0)
 	if loads[signalDelay] != 2 || memory <= 0 || memory >= 1 || loads[signalMemory] != memory/0.85 || loads[signalCPU] < 0 {
 		t.Errorf("signals %v, memory %v", loads, memory)
 	}
@@ -214,10 +288,11 @@ func TestGauges_AgainstTheirTargets(t *testing.T) {
 	}
 	for begun := time.Now(); time.Since(begun) < 50*time.Millisecond; { // the host does something
 	}
-	loads, _ = g.measure(time.Now(), 2*s.o.DelayTarget)
-	if loads[signalHost] <= 0 || loads[signalHost] > 1/0.88+0.01 || loads[signalCPU] <= 0 {
+	loads, _ = g.measure(time.Now(), 5*s.o.DelayTarget)
+	if loads[signalHost] <= 0 || loads[signalHost] > 1.01 || loads[signalCPU] <= 0 || loads[signalScheduler] != 2 {
 		t.Errorf("signals %v", loads)
 	}
+	g.waits.all(0)
 	if loads, _ = g.measure(time.Now(), 0); loads[signalHost] != 0 {
 		t.Errorf("nothing is late, and the host's processors count: %v", loads[signalHost])
 	}

@@ -39,7 +39,7 @@ func (s *session) shedPublish() {
 // as are let in. It is from 1 to 10, and up to half of it more, so that they do not come together.
 func retryAfterShare(share float64, random uint32) uint64 {
 	base := min(1+share/max(1-share, 0.01), retryMax.Seconds())
-	return uint64(base + base/2*float64(random)/(1<<32) + 0.5)
+	return uint64(base + 2*base*float64(random)/(1<<32))
 }
 
 // admitLine says whether the next line of a batch is to be published: the load lets it in, and

@@ -59,6 +59,7 @@ const (
 	nameBreakerState      = "throng_breaker_state"
 	nameTransitions       = "throng_breaker_transitions_total"
 	namePressure          = "throng_pressure_ratio"
+	nameHeard             = "throng_connections_heard_ratio"
 	nameLimitStreams      = "throng_limit_streams"
 	nameLimitPublishes    = "throng_limit_publishes"
 	nameUpstreamEvents    = "throng_upstream_events_total"
@@ -108,6 +109,7 @@ var families = []Family{
 	{nameBreakerState, typeGauge, "layer", "How a layer of breakers stands, by its worst one: 0 closed or healthy, 1 half-open or degraded, 2 open or isolated."},
 	{nameTransitions, typeCounter, "layer to", "Transitions of breakers, by the layer and by the state they went to."},
 	{namePressure, typeGauge, "signal", "How much there is to do, against the target of that signal; above 1 fewer new streams and publishes are let in."},
+	{nameHeard, typeGauge, "", "Share of new connections that the kernel lets in; the others, dropped under overload, try again by themselves."},
 	{nameLimitStreams, typeGauge, "", "New streams a second that are let in, found out under load; 0: there is no limit."},
 	{nameLimitPublishes, typeGauge, "", "Publishes a second that are let in, found out under load; 0: there is no limit."},
 	{nameUpstreamEvents, typeCounter, "", "Events that came from gRPC upstreams."},

@@ -97,6 +97,7 @@ type Table struct {
 	BreakerState       []Gauge     // by Options.Breakers
 	BreakerTransitions [][]Counter // by Options.Breakers and its states
 	Pressure           []Gauge     // by Options.Signals
+	Heard              Gauge
 	LimitStreams       Gauge
 	LimitPublishes     Gauge
 
@@ -172,6 +173,7 @@ func New(o Options) *Table {
 		nameTails:          &t.Tails,
 		nameSpooledEvents:  &t.SpooledEvents,
 		nameSpooledBytes:   &t.SpooledBytes,
+		nameHeard:          &t.Heard,
 		nameLimitStreams:   &t.LimitStreams,
 		nameLimitPublishes: &t.LimitPublishes,
 	} {

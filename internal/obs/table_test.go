@@ -113,6 +113,7 @@ func TestTable_EachFieldIsItsSeries(t *testing.T) {
 	m.BreakerTransitions[0][1].Add(22)
 	m.BreakerTransitions[1][2].Add(23)
 	m.Pressure[1].Func(func() float64 { return 0.5 })
+	m.Heard.Func(func() float64 { return 0.25 })
 	m.LimitStreams.Set(24)
 	m.LimitPublishes.Set(25)
 	m.UpstreamEvents.Add(26)

@@ -254,6 +254,14 @@ func (g *Group) Waiting() int {
 	return sum
 }
 
+// HandOvers is how many descriptors wait in mailboxes for their loop.
+func (g *Group) HandOvers() (n int) {
+	for _, l := range g.loops {
+		n += l.mailbox.Len()
+	}
+	return n
+}
+
 // Loops gives the loops, for their statistics.
 func (g *Group) Loops() []*Loop { return g.loops }
 
