@@ -20,7 +20,7 @@ const (
 	audienceToken = 1
 	// overloadOpenRate is how many streams a second are opened before anything is measured:
 	// so few that no server takes them for a load.
-	overloadOpenRate = 200
+	overloadOpenRate = 400
 )
 
 // newOverloadAudience opens n streams. Of a server without breakers gaps are counted; of

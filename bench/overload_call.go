@@ -20,8 +20,12 @@ type callers struct {
 
 	open    int     // connections
 	waiting []*call // under way, in the order of their patience; some are over
+	dialing []*call // not connected at once, in that order; some are by now
 	held    []*call // streams, in the order in which they are left
 }
+
+// dialPatience is how long a client tries to connect: its kernel would try again after a second.
+const dialPatience = 900 * time.Millisecond
 
 // callKinds: of two calls one is an EventSource's.
 const callKinds = 2
@@ -50,6 +54,7 @@ const (
 	underWay outcome = iota
 	served
 	refused    // with an answer
+	unheard    // its connection was not established in the time that a client takes for it
 	unanswered // for longer than the client waits
 	lost       // closed or reset before there was an answer
 	foul       // an answer that is none
@@ -70,6 +75,9 @@ func (b *callers) begin(c *call) error {
 	}
 	b.open++
 	b.waiting = append(b.waiting, c)
+	if len(c.conn.out) > 0 {
+		b.dialing = append(b.dialing, c)
+	}
 	return nil
 }
 
@@ -80,6 +88,18 @@ func (b *callers) tend() {
 	for len(b.held) > 0 && b.held[0].began+b.hold <= now {
 		b.close(b.held[0])
 		b.held = b.held[1:]
+	}
+	for len(b.dialing) > 0 {
+		c := b.dialing[0]
+		dials := c.outcome == underWay && len(c.conn.out) > 0
+		if dials && c.due+int64(dialPatience) > now {
+			break
+		}
+		b.dialing = b.dialing[1:]
+		if dials {
+			b.close(c)
+			c.settle(unheard)
+		}
 	}
 	for len(b.waiting) > 0 {
 		c := b.waiting[0]
@@ -106,7 +126,7 @@ func (b *callers) closeAll() {
 	for _, c := range append(b.waiting, b.held...) {
 		b.close(c)
 	}
-	b.waiting, b.held = nil, nil
+	b.waiting, b.dialing, b.held = nil, nil, nil
 }
 
 // received implements handler.

@@ -83,6 +83,8 @@ type connectionLoad struct {
 const (
 	// overloadThink is the time between two wishes of a client under threefold overload.
 	overloadThink = 2 * time.Second
+	// unheardWait, and up to as much again, is what a client waits that could not connect.
+	unheardWait = time.Second
 	// overloadPatience is how long a client waits for an answer, and a publish for its turn.
 	overloadPatience = 5 * time.Second
 	overloadNS       = "load"
@@ -137,6 +139,10 @@ func (l *connectionLoad) call(due int64, before *call) error {
 // settled takes an outcome.
 func (l *connectionLoad) settled(c *call) {
 	c.tally.count(c.outcome, c.told())
+	away := c.outcome == refused
+	if c.outcome == unheard {
+		away, c.wait = true, unheardWait+time.Duration(l.arrivals.rng.Int64N(int64(unheardWait)))
+	}
 	if c.givesUp() {
 		c.tally.givenUp++
 	}
@@ -146,10 +152,10 @@ func (l *connectionLoad) settled(c *call) {
 		record(c.tally.accepted, c.head-c.due)
 		record(c.tally.whole, c.began-c.first)
 		l.window.add(c.head - c.due)
-	case l.slots > 0 && c.outcome == refused:
+	case l.slots > 0 && away:
 		c.began = l.w.now() // of the wait
 		l.backoff = append(l.backoff, c)
-	case c.outcome == refused && !l.stubborn:
+	case away && !l.stubborn:
 		l.away++
 		l.arrivals.agenda.at(l.w.now()+int64(c.wait), func(due int64) error {
 			l.away--

@@ -38,7 +38,7 @@ func (o *overloadRun) draw(load string) {
 		case 0:
 			line(panel, "offered", first, func(w overloadWindow) float64 { return 100 * w.offered })
 		case len(overloadPanels) - 1:
-			line(panel, "generator, "+first.side, first, func(w overloadWindow) float64 { return 100 * w.own })
+			line(panel, "generator, busy, "+first.side, first, func(w overloadWindow) float64 { return 100 * w.own })
 		}
 	}
 }

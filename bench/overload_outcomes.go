@@ -15,6 +15,7 @@ type outcomes struct {
 	attempts   int64 // that went out, returns included
 	served     int64
 	refused    int64 // by the server, with an answer
+	unheard    int64 // not connected in time: the server's kernel did not answer
 	heldBack   int64 // not sent: its client had been told to come back later
 	unsent     int64 // not sent: its client was still busy, or had no descriptor left
 	unanswered int64 // given up by its client
@@ -35,7 +36,7 @@ func newOutcomes() *outcomes {
 
 // String is the counts, for a log.
 func (t *outcomes) String() string {
-	return fmt.Sprintf("%d served, %d refused %v, %d unanswered, %d lost of %d", t.served, t.refused, t.told, t.unanswered, t.lost, t.attempts)
+	return fmt.Sprintf("%d served, %d refused %v, %d unheard, %d unanswered, %d lost of %d", t.served, t.refused, t.told, t.unheard, t.unanswered, t.lost, t.attempts)
 }
 
 // count adds an outcome.
@@ -46,6 +47,8 @@ func (t *outcomes) count(what outcome, told string) {
 	case refused:
 		t.refused++
 		t.told[told]++
+	case unheard:
+		t.unheard++
 	case unanswered:
 		t.unanswered++
 	case lost:

@@ -19,7 +19,7 @@ type publishLoad struct {
 	arrivals *poisson
 	stubborn bool
 	patience int64
-	slots    int // closed loop: so many lines are busy
+	slots    int // closed loop: so many lines are busy, whichever
 
 	tally, before *outcomes
 	since         int64 // when work began to count in tally
@@ -49,6 +49,9 @@ type publishItem struct {
 	tally *outcomes
 }
 
+// overloadPause is for the answers to the first publishes.
+const overloadPause = 100 * time.Millisecond
+
 // publishTokens is the first token of the publishers' topics.
 const publishTokens = 1 << 20
 
@@ -70,9 +73,24 @@ func newPublishLoad(r *run, t target, g *agenda, seed uint64) (*publishLoad, err
 	for i := range r.o.Connections {
 		l.lines = append(l.lines, &publishLine{load: l, topic: fmt.Sprint("overload/line/", i), token: publishTokens + uint64(i)})
 	}
-	return l, l.readers.openAll(r.ctx, r.o.Connections, func(i int) subscription {
+	err := l.readers.openAll(r.ctx, r.o.Connections, func(i int) subscription {
 		return subscription{ns: overloadNS, topic: l.lines[i].topic, token: l.lines[i].token}
 	})
+	if err != nil {
+		return nil, err
+	}
+	return l, l.connect(g)
+}
+
+// connect lets each line publish once, as slowly as its reader came: publishers keep their
+// connections, and have them before there is an overload.
+func (l *publishLoad) connect(g *agenda) error {
+	at := l.w.now()
+	for _, n := range l.lines {
+		at += int64(time.Second) / overloadOpenRate
+		g.at(at, n.offer)
+	}
+	return g.follow(l.run, at+int64(overloadPause))
 }
 
 func (l *publishLoad) begin(t *outcomes)     { l.before, l.tally, l.since = l.tally, t, l.w.now() }
@@ -100,9 +118,18 @@ func (l *publishLoad) close() {
 	l.readers.closeAll()
 }
 
-// offer is a publish that is due, on a connection by lot.
+// poolTries is how many connections are tried for one that is free.
+const poolTries = 8
+
+// offer is a publish that is due, on a connection by lot; on another one where that is busy.
 func (l *publishLoad) offer(due int64) error {
-	return l.lines[l.arrivals.rng.IntN(len(l.lines))].offer(due)
+	var n *publishLine
+	for range poolTries {
+		if n = l.lines[l.arrivals.rng.IntN(len(l.lines))]; !n.busy {
+			break
+		}
+	}
+	return n.offer(due)
 }
 
 func (l *publishLoad) closedLoop(n int) error {
@@ -111,16 +138,20 @@ func (l *publishLoad) closedLoop(n int) error {
 	return l.tend()
 }
 
-// tend keeps the connections of a closed loop busy, and gives up what waits for too long.
+// tend keeps as many connections busy as a closed loop wants, and gives up what waits for too long.
 func (l *publishLoad) tend() error {
-	for i, n := range l.lines {
-		if i < l.slots && !n.busy && len(n.queue) == 0 && (l.stubborn || n.quiet <= l.w.now()) {
-			if err := n.offer(l.w.now()); err != nil {
-				return err
-			}
+	under := 0
+	for _, n := range l.lines {
+		if n.busy {
+			under++
 		}
 		n.expire()
 		if err := n.pump(); err != nil {
+			return err
+		}
+	}
+	for ; under < l.slots; under++ {
+		if err := l.offer(l.w.now()); err != nil {
 			return err
 		}
 	}
@@ -197,8 +228,8 @@ func (n *publishLine) received(c *conn, p []byte) error {
 	if n.busy {
 		n.answered(a.status, wait)
 	}
-	if a.status == 200 && n.token-publishTokens < uint64(n.load.slots) {
-		return n.offer(n.load.w.now())
+	if a.status == 200 && n.load.slots > 0 {
+		return n.load.offer(n.load.w.now())
 	}
 	return n.pump()
 }
@@ -220,7 +251,7 @@ func (n *publishLine) answered(status int, wait time.Duration) {
 	if l.stubborn {
 		return
 	}
-	if n.token-publishTokens < uint64(l.slots) {
+	if l.slots > 0 {
 		wait = min(wait, peakPause)
 	}
 	n.quiet = l.w.now() + int64(wait)

@@ -18,8 +18,8 @@ const (
 	// recoveredWindows is how many looks in a row must be normal.
 	recoveredWindows = 3
 
-	// A generator that begins its work later than this, at its 99th percentile, or that uses
-	// more of its one processor, measures itself.
+	// A generator that begins its work later than this, at its 99th percentile, or that is
+	// busy for more of the time, measures itself.
 	// Half of the period of its quota is what a server may be late by itself.
 	generatorLate      = quotaPeriod / 2
 	generatorLateShare = 0.2 // of the reference's p99, where that is more
@@ -101,7 +101,7 @@ func (o *overloadRun) judge(r *overloadResult) {
 			rep.invalid("%s: the generator was late in the %s: p99 %s, at most %s", r.name("pair "+fmt.Sprint(r.pair+1)), p.name, timeText(late), timeText(most))
 		}
 		if p.own > generatorShare {
-			rep.invalid("%s: the generator used %.0f %% of a processor in the %s", r.name("pair "+fmt.Sprint(r.pair+1)), 100*p.own, p.name)
+			rep.invalid("%s: the generator was busy for %.0f %% of the %s", r.name("pair "+fmt.Sprint(r.pair+1)), 100*p.own, p.name)
 		}
 	}
 	share := 100 * ref.work / overloadCalm
@@ -165,7 +165,7 @@ func (o *overloadRun) describe(r *overloadResult) {
 		rep.latency(r.name(p.name+": audience, due to delivery"), p.audience)
 		rep.figure(r.name(p.name+", work, of the peak"), 100*p.work, "%")
 		rep.figure(r.name(p.name+", server CPU, of one processor"), 100*float64(p.spent.process)/float64(p.spent.at), "%")
-		rep.figure(r.name(p.name+", generator CPU, of one processor"), 100*p.own, "%")
+		rep.figure(r.name(p.name+", time in which the generator had something to do"), 100*p.own, "%")
 		rep.figure(r.name(p.name+", the generator's lateness, p99"), float64(p.late.ValueAtQuantile(99))/1e3, "us")
 		rep.figure(r.name(p.name+", server's greatest VmRSS"), p.rssMost, "B")
 	}
@@ -187,6 +187,7 @@ func (o *overloadRun) refusals(at string, t *outcomes, length float64) {
 	for _, told := range t.answers() {
 		rep.figure(at+", refused with "+told, float64(t.told[told])/length, "1/s")
 	}
+	rep.figure(at+", left unheard by the server's kernel", float64(t.unheard)/length, "1/s")
 	rep.figure(at+", held back after a refusal", float64(t.heldBack)/length, "1/s")
 	rep.figure(at+", attempts", float64(t.attempts)/length, "1/s")
 	rep.figure(at+", given up without an answer", float64(t.unanswered)/length, "1/s")

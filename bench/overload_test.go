@@ -185,7 +185,7 @@ func TestOverload_GoalsAndValidity(t *testing.T) {
 		"broken":   {func(r *overloadResult) { r.windows = nil }, "normal again", ""},
 		"audience": {func(r *overloadResult) { record(r.phases[atOverload].audience, int64(time.Second)) }, "audience", ""},
 		"late":     {func(r *overloadResult) { record(r.phases[atOverload].late, int64(time.Second)) }, "", "late"},
-		"busy":     {func(r *overloadResult) { r.phases[atReference].own = 0.95 }, "", "used 95 %"},
+		"busy":     {func(r *overloadResult) { r.phases[atReference].own = 0.95 }, "", "busy for 95 %"},
 	} {
 		o := &overloadRun{run: &run{o: Options{memoryMore: flatRSS}}}
 		r := turnOf(good, good, good)

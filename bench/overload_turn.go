@@ -17,8 +17,8 @@ type overloadTurn struct {
 	audience *overloadAudience
 	result   *overloadResult
 
-	lastCPU, lastOwn time.Duration
-	lastAt           int64
+	lastCPU          time.Duration
+	lastVain, lastAt int64
 }
 
 // overloadPart is one kind of work of a turn.
@@ -42,7 +42,7 @@ func (o *overloadRun) turn(s overloadSide, load string, pair int, t target, q *q
 		return err
 	}
 	d := o.o.Duration
-	if _, err := u.phase("warm-up", overloadCalm, max(d/(4*overloadReferencePart), o.o.Hold)); err != nil {
+	if _, err := u.phase("warm-up", overloadCalm, max(d/overloadWarmPart, o.o.Hold)); err != nil {
 		return err
 	}
 	for _, p := range []struct {
@@ -97,10 +97,7 @@ func (u *overloadTurn) prepare() error {
 	if u.lastCPU, err = u.t.cpu(); err != nil {
 		return err
 	}
-	if u.lastOwn, err = u.clientCPU(); err != nil {
-		return err
-	}
-	u.lastAt = now
+	u.lastVain, u.lastAt = u.w.vain, now
 	u.g.every(now+u.window(), u.window(), func(int64) error { return u.look() })
 	return nil
 }
@@ -124,10 +121,7 @@ func (u *overloadTurn) phase(name string, factor float64, length time.Duration) 
 	if err != nil {
 		return nil, err
 	}
-	own, err := u.clientCPU()
-	if err != nil {
-		return nil, err
-	}
+	vain := u.w.vain
 	looks := len(u.result.windows)
 	if name == "overload" {
 		u.result.started = u.w.now()
@@ -141,12 +135,8 @@ func (u *overloadTurn) phase(name string, factor float64, length time.Duration) 
 	if p.spent, err = u.since(u.t, before); err != nil {
 		return nil, err
 	}
-	ownNow, err := u.clientCPU()
-	if err != nil {
-		return nil, err
-	}
 	p.length = float64(p.spent.at) / 1e9
-	p.own = float64(ownNow-own) / float64(p.spent.at)
+	p.own = 1 - float64(u.w.vain-vain)/float64(p.spent.at)
 	p.sum(u.result.windows[looks:])
 	return p, nil
 }
@@ -175,13 +165,9 @@ func (u *overloadTurn) look() error {
 	if err != nil {
 		return err
 	}
-	own, err := u.clientCPU()
-	if err != nil {
-		return err
-	}
 	w.rss = float64(rss)
-	w.cpu, w.own = float64(cpu-u.lastCPU)/float64(now-u.lastAt), float64(own-u.lastOwn)/float64(now-u.lastAt)
-	u.lastCPU, u.lastOwn, u.lastAt = cpu, own, now
+	w.cpu, w.own = float64(cpu-u.lastCPU)/float64(now-u.lastAt), 1-float64(u.w.vain-u.lastVain)/float64(now-u.lastAt)
+	u.lastCPU, u.lastVain, u.lastAt = cpu, u.w.vain, now
 	u.result.windows = append(u.result.windows, w)
 	u.step(int64(time.Duration(now-max(u.result.started, 0)) / time.Second))
 	return nil

@@ -27,6 +27,9 @@ type swarm struct {
 	ready []sock.Ready
 	buf   []byte
 
+	awake bool  // it never sleeps: it asks again and again what is ready
+	vain  int64 // ns spent on asking when nothing was
+
 	faults     []string // the first faultsKept
 	faultCount int
 	failed     error // nothing that is waited for will come any more
@@ -125,8 +128,15 @@ func (w *swarm) add(c *conn) (*conn, error) {
 // turn waits for readiness, at the latest until deadline, and handles what is ready.
 func (w *swarm) turn(deadline int64) error {
 	var err error
+	var from int64
+	if w.awake {
+		deadline, from = 0, w.now()
+	}
 	if w.ready, err = w.epoll.Wait(w.ready[:0], deadline); err != nil {
 		return fmt.Errorf("bench: epoll: %w", err)
+	}
+	if w.awake && len(w.ready) == 0 {
+		w.vain += w.now() - from
 	}
 	for _, r := range w.ready {
 		c := w.conns[r.Slot]
