@@ -44,13 +44,13 @@ var shedReasons = []string{
 const (
 	signalCPU         = iota // of the processors that this process may use
 	signalHost               // of all of them, where the scheduler is late as well
-	signalDelay              // of what waits for a reactor or a loop
-	signalScheduler          // how late it is
+	signalDelay              // of what waits to be accepted, for a reactor, for a loop
+	signalLateness           // of the scheduler, or of a loop with its events
 	signalMemory             // of what this process may have
 	signalDescriptors        // of those that this process may open
 )
 
-var signalNames = []string{"cpu", "host", "delay", "scheduler", "memory", "descriptors"}
+var signalNames = []string{"cpu", "host", "delay", "lateness", "memory", "descriptors"}
 
 func newTable(n int) *obs.Table {
 	var codes []string

@@ -206,7 +206,7 @@ func (w *watch) presses(loads *[signals]float64, span time.Duration) float64 {
 		cpu = min(cpu, busyNotLate)
 	}
 	wait := time.Duration(loads[signalDelay] * float64(o.DelayTarget))
-	return max(cpu, loads[signalHost], loads[signalScheduler], w.line.Pressure(wait, span))
+	return max(cpu, loads[signalHost], loads[signalLateness], w.line.Pressure(wait, span))
 }
 
 // feed notes whether memory is nearly used up. Before anybody is sent away, what Go holds and

@@ -76,9 +76,10 @@ func (g *gauges) measure(now time.Time, late time.Duration) (loads [signals]floa
 	}
 	if o.DelayTarget > 0 {
 		loads[signalDelay] = float64(g.waits.standing()) / float64(o.DelayTarget)
-		loads[signalScheduler] = float64(late) / (schedulerLate * float64(o.DelayTarget))
+		late = max(late, g.behind())
+		loads[signalLateness] = float64(late) / (lateMost * float64(o.DelayTarget))
 		if target := float64(o.CPUTarget) / 100; target > 0 {
-			loads[signalHost] = g.hostShare(max(loads[signalDelay], loads[signalScheduler]) >= 1) / target
+			loads[signalHost] = g.hostShare(max(loads[signalDelay], loads[signalLateness]) >= 1) / target
 		}
 	}
 	if target := float64(o.MemoryTarget) / 100; target > 0 {
@@ -136,6 +137,15 @@ func share(used, of time.Duration) float64 {
 		return 0
 	}
 	return float64(used) / float64(of)
+}
+
+// behind is how far the slowest loop is behind with what was published.
+func (g *gauges) behind() time.Duration {
+	worst := 0.0
+	for _, l := range g.srv.group.Loops() {
+		worst = max(worst, l.Figures().BehindSeconds)
+	}
+	return time.Duration(worst * float64(time.Second))
 }
 
 // hostShare is the part of the host's processors that was busy since the last look, if

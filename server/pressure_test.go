@@ -289,7 +289,7 @@ func TestGauges_AgainstTheirTargets(t *testing.T) {
 	for begun := time.Now(); time.Since(begun) < 50*time.Millisecond; { // the host does something
 	}
 	loads, _ = g.measure(time.Now(), 5*s.o.DelayTarget)
-	if loads[signalHost] <= 0 || loads[signalHost] > 1.01 || loads[signalCPU] <= 0 || loads[signalScheduler] != 2 {
+	if loads[signalHost] <= 0 || loads[signalHost] > 1.01 || loads[signalCPU] <= 0 || loads[signalLateness] != 2 {
 		t.Errorf("signals %v", loads)
 	}
 	g.waits.all(0)

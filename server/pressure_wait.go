@@ -9,8 +9,7 @@ import (
 )
 
 // waits finds out how long what has just come to this node waits until it is looked at: in the
-// kernel's queue of connections, at a reactor, behind what is ready there, in a loop's mailbox,
-// and in the ring. It looks at every tick of the watch and takes the least of the last ten:
+// kernel's queue of connections, at a reactor, behind what is ready there, and in a loop's mailbox. It looks at every tick of the watch and takes the least of the last ten:
 // what is there even then is a standing line, which must not grow; a burst, or a processor that
 // was away for a moment, leaves none (CoDel, RFC 8289, section 3). It belongs to the watch's
 // goroutine.
@@ -58,8 +57,8 @@ const (
 	// what they let in meanwhile would wait for as long.
 	holdStreams   = 3
 	holdPublishes = 10
-	// schedulerLate is how many times the target the scheduler may be late.
-	schedulerLate = 2.5
+	// lateMost is how many times the target the scheduler, or a loop with its events, may be late.
+	lateMost = 2.5
 	// holdTicks is for how many ticks it must have been so long.
 	holdTicks = waitTicks / 2
 	// silentBusy is the pressure from which connections may go unheard, until it is below
@@ -100,7 +99,6 @@ func (w *waits) tick(step time.Duration) {
 	wait += w.accept.first(now, accepted+uint64(w.srv.ln.Waiting()), accepted)
 	in, _ := w.srv.streams.Counts()
 	wait += w.attach.first(now, in, in-min(in, uint64(w.srv.group.HandOvers())))
-	wait = max(wait, w.srv.behind())
 	w.last[w.ticks%waitTicks] = wait
 	if step > lookEvery { // it stands for all of the time
 		for i := range w.last {
@@ -151,13 +149,4 @@ func (w *watch) hear(pressure float64, span time.Duration) {
 	}
 	h.share = share
 	w.srv.load.heard.set(share)
-}
-
-// behind is how far the slowest loop is behind with what was published.
-func (s *Server) behind() time.Duration {
-	worst := 0.0
-	for _, l := range s.group.Loops() {
-		worst = max(worst, l.Figures().BehindSeconds)
-	}
-	return time.Duration(worst * float64(time.Second))
 }
