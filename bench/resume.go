@@ -63,6 +63,7 @@ func runResume(r *run) error {
 	}
 	r.keepRound()
 	r.serverOption("--publish-timeout", publishLimit.String())
+	r.serverOption("--breakers", "off") // what is asked is how fast it can be; they spread a crowd over time
 	store, err := r.startStore()
 	if err != nil {
 		return err
