@@ -53,9 +53,9 @@ func newPlant(t *testing.T, capacity float64, offered func(sec float64) float64)
 }
 
 // testSeed is that of a simulation: the same in each run, as its bounds are those of chance, or
-// what THRONG_SEED says; then it hunts.
+// what THRONG_TEST_SEED says; then it hunts.
 func testSeed(t *testing.T) uint64 {
-	seed, err := strconv.ParseUint(os.Getenv("THRONG_SEED"), 10, 64)
+	seed, err := strconv.ParseUint(os.Getenv("THRONG_TEST_SEED"), 10, 64)
 	if err != nil {
 		seed = 1
 	}

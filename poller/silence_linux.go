@@ -11,6 +11,9 @@ import (
 // Waiting is how many connections wait in the kernel to be accepted (tcp(7), TCP_INFO; of a
 // listening socket tcpi_unacked is the length of its accept queue).
 func (l *Listener) Waiting() int {
+	if l.closed.Load() { // the number may be somebody else's by now
+		return 0
+	}
 	info, err := unix.GetsockoptTCPInfo(l.fd, unix.IPPROTO_TCP, unix.TCP_INFO)
 	if err != nil {
 		return 0
@@ -35,6 +38,9 @@ const (
 // It is a classic BPF program on the listening socket (bpf(2), SO_ATTACH_FILTER), which sees
 // the bytes from the TCP header on. Accepted sockets inherit it; their packets have no SYN.
 func (l *Listener) Hear(share float64) error {
+	if l.closed.Load() {
+		return nil
+	}
 	if !(share < 1) {
 		if err := unix.SetsockoptInt(l.fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0); err != nil && err != unix.ENOENT {
 			return fmt.Errorf("hear every connection: %w", err)

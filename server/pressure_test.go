@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"log/slog"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -272,6 +273,58 @@ func TestWaits_AStandingLineIsWhatAllTicksHad(t *testing.T) {
 	w.tick(time.Second)
 	if w.standing() > 100*time.Millisecond {
 		t.Errorf("%v after a long step", w.standing())
+	}
+}
+
+// While a limit holds and the node is busy, as many connections are heard as there is room for;
+// and all again when either is over.
+func TestWatch_HearsAsManyAsThereIsRoomFor(t *testing.T) {
+	s, _ := unserved(t, nil)
+	w := s.watch
+	crowd := func() {
+		for range 200 { // nobody accepts them: they wait in the kernel's queue
+			c, err := net.DialTimeout("tcp", s.Addr().String(), 50*time.Millisecond)
+			if err == nil {
+				_, _ = c.Write([]byte("GET "))
+				t.Cleanup(func() { _ = c.Close() })
+			}
+		}
+		for begun := time.Now(); s.ln.Waiting() == 0 && time.Since(begun) < time.Second; time.Sleep(time.Millisecond) {
+		}
+	}
+	crowd()
+	w.hear(1, 100*time.Millisecond)
+	if got := s.Breakers().Limits.Heard; got != 1 {
+		t.Errorf("%v is heard without a limit", got)
+	}
+	s.looks(0, 3, 3, 3)
+	if s.streams.Rate() == 0 {
+		t.Fatal("there is no limit")
+	}
+	w.hear(1, 100*time.Millisecond)
+	crowd()
+	w.hear(1, 100*time.Millisecond)
+	if got := s.Breakers().Limits.Heard; got < 0.05 || got > 0.5 {
+		t.Errorf("%v is heard of some thousand a second, with a limit of %v", got, s.streams.Rate())
+	}
+	heard := 0
+	for range 50 {
+		if c, err := net.DialTimeout("tcp", s.Addr().String(), 20*time.Millisecond); err == nil {
+			heard++
+			_ = c.Close()
+		}
+	}
+	if heard > 40 {
+		t.Errorf("%d of 50 connected", heard)
+	}
+	w.hear(0.1, 100*time.Millisecond)
+	if got := s.Breakers().Limits.Heard; got != 1 {
+		t.Errorf("%v is heard by an idle node", got)
+	}
+	if c, err := net.DialTimeout("tcp", s.Addr().String(), time.Second); err != nil {
+		t.Error(err)
+	} else {
+		_ = c.Close()
 	}
 }
 
