@@ -49,6 +49,9 @@ const (
 	overloadSources = 64
 	// overloadRetained is the log of a namespace of a server of ours, in events.
 	overloadRetained = 8192
+	// awakeFrom is how long a run must be for its generator not to sleep: a shorter one measures
+	// nothing, and takes a processor from whatever runs beside it.
+	awakeFrom = 5 * time.Second
 	// generatorGC is the GOGC of a generator that measures.
 	generatorGC = 1000
 	// overloadFactor and overloadCalm are shares of the peak.
@@ -120,7 +123,7 @@ func runOverload(r *run) error {
 // there is to do. Clients behind a network cost it nothing of the kind. Garbage is collected
 // seldom, since that stops the thread until all others, which have no precedence, agree.
 func (r *run) hurry() (back func()) {
-	r.w.awake = runtime.NumCPU() > 1
+	r.w.awake = runtime.NumCPU() > 1 && r.o.Duration >= awakeFrom
 	runtime.LockOSThread()
 	percent := debug.SetGCPercent(generatorGC)
 	err := sock.Nice(calmNice)
