@@ -20,6 +20,8 @@ const (
 	// it, peakLowerMax times.
 	peakLower    = 0.9
 	peakLowerMax = 8
+	// peakPatience is for how many windows more a server may serve nothing at first.
+	peakPatience = 40
 	// peakPause is how long a place of the closed loop stays free after a refusal, at most: the
 	// question is what the server serves, and others come where one was sent away.
 	peakPause = 100 * time.Millisecond
@@ -35,6 +37,9 @@ func (o *overloadRun) peak(l overloadLoad, g *agenda) (best float64, under int, 
 	l.begin(tally)
 	for n := peakFirst; n <= l.most(); n *= 2 {
 		rate, err := o.rate(l, g, n, window)
+		for tries := 0; err == nil && rate == 0 && best == 0 && tries < peakPatience; tries++ {
+			rate, err = o.rate(l, g, n, window)
+		}
 		if err != nil {
 			return 0, 0, err
 		}
@@ -56,7 +61,10 @@ func (o *overloadRun) peak(l overloadLoad, g *agenda) (best float64, under int, 
 		}
 		again = append(again, rate)
 	}
-	return median(again), under, errors.Join(l.closedLoop(0), g.follow(o.run, o.w.now()+int64(window)))
+	if m := median(again); m > 0 {
+		best = m
+	}
+	return best, under, errors.Join(l.closedLoop(0), g.follow(o.run, o.w.now()+int64(window)))
 }
 
 // rate is that of a closed loop with n under way. The first part, in which streams of the
