@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -53,12 +54,17 @@ func (s *server) restart() {
 	s.begin(s.t)
 }
 
+// nextPort is counted from a place by lot: others may run beside.
+var nextPort atomic.Uint32
+
+func init() { nextPort.Store(rand.Uint32N(12000)) }
+
 // freeAddress finds a port below those that the kernel deals out: a client that tries to
-// come back to a port of its own range may connect to itself, and hold it.
+// come back to a port of its own range may connect to itself, and hold it. None is given twice.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	for range 100 {
-		address := fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000))
+		address := fmt.Sprintf("127.0.0.1:%d", 20000+nextPort.Add(1)%12000)
 		if ln, err := net.Listen("tcp", address); err == nil {
 			ln.Close()
 			return address
