@@ -157,17 +157,20 @@ func (anyAddr) String() string  { return "client" }
 
 // accept is accept4(2), with the client's address where that is asked for. It never waits.
 func (l *Listener) accept() (fd int, from netip.Addr, err error) {
+	if fd, from, err = l.acceptOne(); err == nil {
+		l.taken.Add(1)
+	}
+	return fd, from, err
+}
+
+func (l *Listener) acceptOne() (fd int, from netip.Addr, err error) {
 	if l.named {
-		if fd, from, err = acceptFrom(l.fd); err == nil {
-			l.taken.Add(1)
-		}
-		return fd, from, err
+		return acceptFrom(l.fd)
 	}
 	n, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(l.fd), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
 	if errno != 0 {
 		return -1, from, errno
 	}
-	l.taken.Add(1)
 	return int(n), from, nil
 }
 

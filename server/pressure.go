@@ -33,7 +33,8 @@ const (
 	tickEvery = 10 * time.Millisecond
 	// idleEvery is between two looks at a node with nothing to do, which each wake it.
 	idleEvery = 500 * time.Millisecond
-	// idleShare is the part of one processor below which there is nothing to do.
+	// idleShare is the part of one processor, or of what there is of one, below which there is
+	// nothing to do.
 	idleShare = 0.1
 	// slowEvery is between two looks at what changes slowly, and takes longer to find out:
 	// memory and descriptors.

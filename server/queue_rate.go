@@ -36,7 +36,7 @@ func (s *session) shedPublish() {
 
 // retryAfterShare is after how many seconds who is refused comes back. For each that is let in
 // so many are refused; if these all wait for as many seconds, those who come back are as many
-// as are let in. It is from 1 to 10, and up to half of it more, so that they do not come together.
+// as are let in. It is from 1 to 10, and up to twice that more, so that they do not come together.
 func retryAfterShare(share float64, random uint32) uint64 {
 	base := min(1+share/max(1-share, 0.01), retryMax.Seconds())
 	return uint64(base + 2*base*float64(random)/(1<<32))
