@@ -28,7 +28,8 @@ type SpoolOptions struct {
 	RetryMax time.Duration // longest wait, half of it is jitter; 0: 5 s, so that nodes do not come back all at once
 	Timeout  time.Duration // for one batch; 0: 10 s
 
-	Log *slog.Logger // nil: nothing is logged
+	Log  *slog.Logger                   // nil: nothing is logged
+	Sent func(ns string, stored uint64) // told how many more of what waited are in the other store now; must not wait; nil: nobody is told
 }
 
 const (
@@ -81,7 +82,9 @@ type Spool struct {
 	waiting map[string]int
 	count   int
 	bytes   int64
-	dropped uint64
+	taken   uint64         // since the start: events that were put on disk,
+	stored  uint64         // that the other store has now,
+	dropped uint64         // and that were given up
 	open    map[string]Log // logs that were given out
 	sent    spoolSent
 	closed  bool
@@ -262,7 +265,8 @@ func (s *Spool) Stats() Stats {
 	st := s.Store.Stats()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st.Spooled, st.SpooledBytes, st.SpoolDropped = s.count, s.bytes, s.dropped
+	st.Spooled, st.SpooledBytes = s.count, s.bytes
+	st.SpoolTaken, st.SpoolSent, st.SpoolDropped = s.taken, s.stored, s.dropped
 	return st
 }
 

@@ -136,6 +136,7 @@ func (s *Spool) spool(ns string, batch []Record, which []int) error {
 	if err == nil {
 		s.mu.Lock()
 		s.bytes += bytes
+		s.taken += uint64(len(which))
 		s.mu.Unlock()
 	}
 	s.writing.Unlock()

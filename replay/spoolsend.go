@@ -75,6 +75,7 @@ type spoolRound struct {
 type spooled struct {
 	number uint64
 	bytes  int64
+	keyed  bool // by its publisher
 	record Record
 }
 
@@ -122,7 +123,7 @@ func (r *spoolRound) add(number uint64, b []byte) bool {
 	if r.pages[ns] == nil {
 		r.order = append(r.order, ns)
 	}
-	r.pages[ns] = append(r.pages[ns], spooled{number, int64(len(b)), record})
+	r.pages[ns] = append(r.pages[ns], spooled{number, int64(len(b)), b[1]&spooledKeyed != 0, record})
 	r.n++
 	r.bytes += len(b)
 	if r.n < spoolPage && r.bytes < spoolPageBytes {
@@ -176,6 +177,9 @@ func (r *spoolRound) append(ns string, page []spooled) error {
 	if err := send(ctx, batch); err != nil {
 		return err
 	}
+	if n := fresh(page, batch); n > 0 && s.opts.Sent != nil {
+		s.opts.Sent(ns, n)
+	}
 	var failed error
 	for i := range batch {
 		switch err := batch[i].Err; {
@@ -187,6 +191,7 @@ func (r *spoolRound) append(ns string, page []spooled) error {
 		default:
 			s.mu.Lock()
 			s.sent.add(page[i].number)
+			s.stored++
 			s.mu.Unlock()
 		}
 		r.sent++
@@ -194,6 +199,18 @@ func (r *spoolRound) append(ns string, page []spooled) error {
 	}
 	s.leave(ns)
 	return failed
+}
+
+// fresh is how many events the store has now that nobody has counted yet. One that it had
+// already was stored by a turn of the sender whose answer was lost, if the key is the spool's;
+// under a key of its publisher it is taken for one that he had sent before.
+func fresh(page []spooled, batch []Record) (n uint64) {
+	for i := range batch {
+		if batch[i].Err == nil && !(batch[i].Duplicate && page[i].keyed) {
+			n++
+		}
+	}
+	return n
 }
 
 // leave closes a namespace of the other store that only the sender had opened.

@@ -53,6 +53,8 @@ type Stats struct {
 
 	Spooled      int    `json:"spooled"`       // events that wait for the store
 	SpooledBytes int64  `json:"spooled_bytes"` //
+	SpoolTaken   uint64 `json:"spool_taken"`   // events that were put there to wait
+	SpoolSent    uint64 `json:"spool_sent"`    // events that waited and are in the store now
 	SpoolDropped uint64 `json:"spool_dropped"` // events that waited and were refused for good
 }
 
