@@ -58,8 +58,11 @@ const (
 	overloadFactor = 3
 	overloadCalm   = 0.8
 	// The warm-up, the reference and what follows the overload are parts of its length.
-	overloadWarmPart      = 8
+	overloadWarmPart      = 6
 	overloadReferencePart = 4
+	// The warm-up rises in so many steps: a thousand connections that were idle cost what they need
+	// again, memory above all, when each has its first request.
+	warmSteps = 8
 	// overloadRest lets a server forget what it took to open the first streams.
 	overloadRest      = 3 * time.Second
 	overloadAfterPart = 2

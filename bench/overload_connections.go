@@ -22,6 +22,8 @@ type overloadLoad interface {
 	tend() error
 	// done counts what was served, whenever it was offered.
 	done() int64
+	// good counts what was served in time.
+	good() int64
 	// idle says whether nothing is under way.
 	idle() bool
 	// seen gives the latencies of what was served since the last call.
@@ -76,6 +78,7 @@ type connectionLoad struct {
 	backoff  []*call // closed loop: who comes back when the time is over
 	tally    *outcomes
 	count    int64
+	timely   int64 // of count, how many in time
 	calls    int
 	window   *window
 }
@@ -107,6 +110,7 @@ func newConnectionLoad(r *run, t target, g *agenda, seed uint64) (*connectionLoa
 func (l *connectionLoad) begin(t *outcomes)     { l.tally = t }
 func (l *connectionLoad) openLoop(rate float64) { l.slots = 0; l.arrivals.set(l.w.now(), rate) }
 func (l *connectionLoad) done() int64           { return l.count }
+func (l *connectionLoad) good() int64           { return l.timely }
 func (l *connectionLoad) close()                { l.arrivals.set(0, 0); l.by.closeAll() }
 func (l *connectionLoad) most() int             { return peakLast }
 func (l *connectionLoad) idle() bool            { return l.by.open == 0 }
@@ -149,6 +153,9 @@ func (l *connectionLoad) settled(c *call) {
 	switch {
 	case c.outcome == served:
 		l.count++
+		if c.began-c.due <= l.o.inTime() {
+			l.timely++
+		}
 		record(c.tally.accepted, c.head-c.due)
 		record(c.tally.whole, c.began-c.first)
 		l.window.add(c.head - c.due)

@@ -24,6 +24,7 @@ type publishLoad struct {
 	tally, before *outcomes
 	since         int64 // when work began to count in tally
 	count         int64
+	timely        int64 // of count, how many in time
 	window        *window
 	data, req     []byte
 	body          []byte
@@ -69,6 +70,9 @@ func newPublishLoad(r *run, t target, g *agenda, seed uint64) (*publishLoad, err
 		}
 		record(tally.delivery, s.now-p.due)
 		l.count++
+		if s.now-p.due <= r.o.inTime() {
+			l.timely++
+		}
 	}
 	for i := range r.o.Connections {
 		l.lines = append(l.lines, &publishLine{load: l, topic: fmt.Sprint("overload/line/", i), token: publishTokens + uint64(i)})
@@ -96,6 +100,7 @@ func (l *publishLoad) connect(g *agenda) error {
 func (l *publishLoad) begin(t *outcomes)     { l.before, l.tally, l.since = l.tally, t, l.w.now() }
 func (l *publishLoad) openLoop(rate float64) { l.slots = 0; l.arrivals.set(l.w.now(), rate) }
 func (l *publishLoad) done() int64           { return l.count }
+func (l *publishLoad) good() int64           { return l.timely }
 func (l *publishLoad) most() int             { return max(len(l.lines), peakFirst) }
 func (l *publishLoad) seen() *window         { return l.window }
 

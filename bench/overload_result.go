@@ -24,7 +24,7 @@ type overloadPhase struct {
 	name      string
 	length    float64 // s
 	tallies   []*outcomes
-	work      float64                 // served in its time, of the peak
+	work      float64                 // served in time, of the peak
 	late      *hdrhistogram.Histogram // the generator's own lateness
 	audience  *hdrhistogram.Histogram
 	spent     usage
@@ -39,7 +39,7 @@ type overloadPhase struct {
 type overloadWindow struct {
 	at              int64 // its end, ns
 	length          float64
-	offered, served float64 // of the peak
+	offered, served float64 // of the peak; served in time
 	p99             int64   // ns, of accepted work of all kinds; 0: none
 	audience        int64
 	rss, cpu, own   float64

@@ -27,7 +27,7 @@ type overloadPart struct {
 	peak   float64 // a second, of this part
 	work   overloadLoad
 	tally  *outcomes // of the phase
-	served int64     // by the last look
+	served int64     // in time, by the last look
 	before int64     // offered, of the phase, by the last look
 }
 
@@ -42,8 +42,11 @@ func (o *overloadRun) turn(s overloadSide, load string, pair int, t target, q *q
 		return err
 	}
 	d := o.o.Duration
-	if _, err := u.phase("warm-up", overloadCalm, max(d/overloadWarmPart, o.o.Hold)); err != nil {
-		return err
+	warm := max(d/overloadWarmPart, o.o.Hold)
+	for i := range warmSteps {
+		if _, err := u.phase("warm-up", overloadCalm*float64(i+1)/warmSteps, warm/warmSteps); err != nil {
+			return err
+		}
 	}
 	for _, p := range []struct {
 		name   string
@@ -149,11 +152,11 @@ func (u *overloadTurn) look() error {
 		return nil
 	}
 	for _, p := range u.parts {
-		done := p.work.done()
+		good := p.work.good()
 		share := 1 / (p.peak * w.length * float64(len(u.parts)))
-		w.served += float64(done-p.served) * share
+		w.served += float64(good-p.served) * share
 		w.offered += float64(p.tally.offered-p.before) * share
-		p.served, p.before = done, p.tally.offered
+		p.served, p.before = good, p.tally.offered
 		w.p99 = max(w.p99, p.work.seen().take())
 	}
 	w.audience = u.audience.window.take()
