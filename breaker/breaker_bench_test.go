@@ -44,7 +44,7 @@ func BenchmarkLimiter_Allow(b *testing.B) {
 	begun := time.Now()
 	for _, rate := range []float64{0, 100, 1e9} {
 		l := NewLimiter(LimiterOptions{Burst: time.Millisecond, Clock: func() int64 { return int64(time.Since(begun)) }})
-		l.gate.Store(math.Float64bits(rate))
+		l.rate.Store(math.Float64bits(rate))
 		name := fmt.Sprintf("rate=%g", rate)
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

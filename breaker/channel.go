@@ -125,9 +125,14 @@ func (c *Channel) move() (Change, bool) {
 	}
 	c.since, c.cause = time.Now(), ""
 	change := Change{Layer: Sources, Scope: c.o.Name, From: from, To: to}
-	if to > from {
+	switch {
+	case to > from:
 		c.cause = c.failure
 		change.Cause, change.Numbers = c.cause, c.numbers()
+	case to == Healthy:
+		change.Cause = fmt.Sprintf("%d good answers in a row", c.good)
+	default:
+		change.Cause = "it answers again"
 	}
 	if to == Isolated {
 		c.opened++

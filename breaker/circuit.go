@@ -2,6 +2,7 @@ package breaker
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"sync"
@@ -20,6 +21,7 @@ type Rule struct {
 	Window   time.Duration // what Ratio looks at, above 0; it rolls in steps of a tenth
 	OpenFor  time.Duration // from opening until the first probe may pass
 	Probes   int           // that pass half-open, and must all be good; below 1 is 1
+	Trips    string        // what opens it besides (Trip), in words
 	ProbeFor time.Duration // a probe without an outcome for so long has its place given to another; 0: OpenFor, at least probeForLeast
 }
 
@@ -112,13 +114,18 @@ func bounded(n uint32) int { return int(min(n, math.MaxInt32)) }
 // changed is called by gobreaker.
 func (c *Circuit) changed(_ string, from, to gobreaker.State) {
 	change := Change{Layer: c.layer, Scope: c.scope, From: stateOf(from), To: stateOf(to)}
-	if change.To == Open {
+	switch trials := max(c.rule.Probes, 1); change.To {
+	case Open:
 		c.cause = textOf(c.last)
 		c.opened++
 		change.Cause = c.cause
 		if change.From == Closed {
 			change.Numbers = c.numbers
 		}
+	case HalfOpen:
+		change.Cause = fmt.Sprintf("open for %v: %d let in on trial", time.Since(c.since).Round(time.Millisecond), trials)
+	default:
+		change.Cause = fmt.Sprintf("%d of %d on trial were good", trials, trials)
 	}
 	c.since = time.Now()
 	c.probes = nil

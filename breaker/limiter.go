@@ -17,6 +17,9 @@ type LimiterOptions struct {
 	// AtOnce says that what is let in is done before the next is asked for: then what was let
 	// in while work waited is what can be done.
 	AtOnce bool
+
+	// ShareOver is the time over which the share of refusals is averaged; 0: 2 s.
+	ShareOver time.Duration
 }
 
 // Limiter lets in what there is room for. There is no limit until the pressure has reached 1;
@@ -42,17 +45,18 @@ type Limiter struct {
 	o LimiterOptions
 
 	_       [64]byte      // what all read and nobody writes often keeps its cache line
-	gate    atomic.Uint64 // bits of a float64, a second: the limit, or the least one; 0: none
-	rate    atomic.Uint64 // the same of the limit
+	rate    atomic.Uint64 // bits of a float64, a second; 0: no limit
 	_       [64]byte
 	next    atomic.Int64 // when the next one is due, ns
 	allowed atomic.Uint64
 	refused atomic.Uint64
+	others  atomic.Uint64 // refused, but not by the limit
 	_       [64]byte
 
 	last   int64                // Tick, ns
 	seen   uint64               // allowed by then
-	off    uint64               // refused by then
+	off    uint64               // refused by then, by the limit
+	gone   uint64               // and not by the limit
 	ticks  [limitBefore]float64 // allowed a second in the last ticks, the newest last
 	speed  float64              // the same, averaged
 	before [limitBefore]float64 // speed at the last ticks, the newest last
@@ -60,8 +64,6 @@ type Limiter struct {
 	good   float64              // a second: what would make the pressure 1, as far as is known; 0: nothing is
 	raw    float64              // pressure at the last tick
 	calm   int64                // since when nobody is refused, ns
-	held   bool                 // of whoever calls Tick
-	was    bool                 // held since the last tick
 	share  atomic.Uint64
 }
 
@@ -71,7 +73,6 @@ const (
 	limitBefore    = 5                // ticks that a limit is behind the cause of the pressure, at most
 	limitGain      = 2.0              // a second: of the logarithm of the pressure, that is taken from that of the rate
 	limitCutMost   = 1.0              // a second: of the logarithm of the rate, that is cut
-	limitHeldCut   = 0.3              // a second: of the logarithm of the rate, that is cut while hardly anything is let in
 	limitSlack     = 1.1              // of the speed: a limit above it would not be felt
 	limitGoodOver  = 2.0              // seconds over which good is averaged
 	limitGoodFrom  = 0.5              // pressure from which what is let in says what could be
@@ -81,7 +82,7 @@ const (
 	limitBinding   = 2 * time.Second  // since the last refusal, for which the rate goes on rising: who was refused is silent
 	limitRise      = 2.0              // of the fastest tick: where a rate that nobody feels stops rising
 	limitCalmAfter = 10 * time.Second // without a refusal, until there is no limit again: by then who was told to come later has come
-	limitShareOver = 2.0              // seconds over which the share of refusals is averaged
+	limitShareOver = 2 * time.Second  // see ShareOver
 	limitSpanMost  = 0.25             // seconds that a tick stands for, at most
 	limitLeast     = 0.05             // pressure: below it all are the same
 	limitMost      = 20.0             // pressure: above it all are the same
@@ -90,6 +91,9 @@ const (
 // NewLimiter makes one without a limit.
 func NewLimiter(o LimiterOptions) *Limiter {
 	o.Min, o.Least = max(o.Min, 1), max(o.Least, 1)
+	if o.ShareOver <= 0 {
+		o.ShareOver = limitShareOver
+	}
 	return &Limiter{o: o, last: o.Clock()}
 }
 
@@ -98,7 +102,7 @@ func NewLimiter(o LimiterOptions) *Limiter {
 // and may lie behind by the burst. A clock that differs a little between processors moves that
 // by as much, and no more.
 func (l *Limiter) Allow() bool {
-	rate := math.Float64frombits(l.gate.Load())
+	rate := l.Rate()
 	if rate == 0 {
 		l.allowed.Add(1)
 		return true
@@ -120,6 +124,10 @@ func (l *Limiter) Allow() bool {
 	}
 }
 
+// Refuse counts one who was refused before the limit was asked: in the share of those who are,
+// not as somebody who felt the limit.
+func (l *Limiter) Refuse() { l.others.Add(1) }
+
 // Tick looks at how it went since the last call. pressure is 1 where the machine has as much
 // to do as it should. Calls come regularly, a few a second or more.
 func (l *Limiter) Tick(pressure float64) {
@@ -132,47 +140,13 @@ func (l *Limiter) Tick(pressure float64) {
 		pressure = limitLeast
 	}
 	pressure = min(pressure, limitMost)
-	allowed, refused := l.allowed.Load(), l.refused.Load()
+	allowed, refused, others := l.allowed.Load(), l.refused.Load(), l.others.Load()
 	in, out := float64(allowed-l.seen), float64(refused-l.off)
-	l.last, l.seen, l.off = now, allowed, refused
-	was := l.was
-	if l.was = l.held; was && l.Rate() > 0 {
-		l.wait(in, out, span)
-		return
-	}
-	l.remember(in, out, pressure, span)
+	l.remember(in, out+float64(others-l.gone), pressure, span)
+	l.last, l.seen, l.off, l.gone = now, allowed, refused, others
 	least, most := min(pressure, l.raw), max(pressure, l.raw)
 	l.raw = pressure
 	l.rate.Store(math.Float64bits(l.follow(l.Rate(), least, most, out > 0, min(span, limitSpanMost))))
-	l.open()
-}
-
-// Hold lets in no more than the least, whatever the limit, until it is called with false: what
-// waits already would have to wait for too long. It is for the goroutine that calls Tick.
-func (l *Limiter) Hold(held bool) {
-	if l.held != held {
-		l.held = held
-		l.was = l.was || held
-		l.open()
-	}
-}
-
-// open sets what is let in.
-func (l *Limiter) open() {
-	rate := l.Rate()
-	if l.held {
-		rate = l.o.Min
-	}
-	l.gate.Store(math.Float64bits(rate))
-}
-
-// wait is a tick in which hardly anything was let in: what waits will be refused, and says
-// little of what there is room for.
-func (l *Limiter) wait(in, out, span float64) {
-	l.calm = l.last
-	l.shareOf(in, out, span)
-	l.rate.Store(math.Float64bits(max(l.Rate()*math.Exp(-limitHeldCut*min(span, limitSpanMost)), l.o.Min)))
-	l.open()
 }
 
 // follow gives the rate that follows on rate, for the least and the most pressure of two ticks.
@@ -229,16 +203,11 @@ func (l *Limiter) remember(in, out, pressure, span float64) {
 			l.good += (could - l.good) * min(1, span/limitGoodOver)
 		}
 	}
-	l.shareOf(in, out, span)
-}
-
-// shareOf averages the share of refusals.
-func (l *Limiter) shareOf(in, out, span float64) {
 	share, now := l.RefusedShare(), 0.0
 	if out > 0 {
 		now = out / (in + out)
 	}
-	share += (now - share) * min(1, span/limitShareOver)
+	share += (now - share) * min(1, span/l.o.ShareOver.Seconds())
 	l.share.Store(math.Float64bits(share))
 }
 
@@ -246,7 +215,9 @@ func (l *Limiter) shareOf(in, out, span float64) {
 func (l *Limiter) Rate() float64 { return math.Float64frombits(l.rate.Load()) }
 
 // Counts is how many were let in and how many refused since it was made.
-func (l *Limiter) Counts() (in, refused uint64) { return l.allowed.Load(), l.refused.Load() }
+func (l *Limiter) Counts() (in, refused uint64) {
+	return l.allowed.Load(), l.refused.Load() + l.others.Load()
+}
 
 // RefusedShare is the part of those who asked lately that was refused, 0 to 1. Who is told
 // when to come back is told the later the larger it is.

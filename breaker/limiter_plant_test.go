@@ -71,7 +71,6 @@ func (p *plant) run(sec float64) *plant {
 		if p.line != nil && p.now/int64(time.Millisecond)%10 == 0 {
 			copy(p.waits[:], p.waits[1:])
 			p.waits[len(p.waits)-1] = p.backlog / p.capacity
-			p.limiter.Hold(slices.Min(p.waits[:]) > 2.5*p.line.Target.Seconds())
 		}
 		if p.now/int64(time.Millisecond)%plantTickMs == 0 {
 			p.tick()
@@ -85,6 +84,10 @@ func (p *plant) second() float64 { return float64(p.now) / float64(time.Second) 
 // step is a millisecond: arrivals at random, then work.
 func (p *plant) step(sec float64) {
 	for range p.poisson(p.offered(sec) * p.capacity / 1000) {
+		if p.line != nil && p.random.Float64() < min(0.75, p.backlog/p.capacity/p.line.Target.Seconds()-1) {
+			p.limiter.Refuse() // as the server does with who has waited for too long
+			continue
+		}
 		if p.limiter.Allow() {
 			p.backlog++
 		}

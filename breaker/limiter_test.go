@@ -163,6 +163,30 @@ func TestLimiter_OneBadTickDoesNothing(t *testing.T) {
 	}
 }
 
+// Who is refused for another reason has not felt the limit: it ends, and the share has all.
+func TestLimiter_RefusalsByOthersDoNotKeepIt(t *testing.T) {
+	var now int64
+	l := NewLimiter(LimiterOptions{Min: 10, Burst: time.Second, Clock: func() int64 { return now }})
+	for i := range 300 {
+		now += int64(100 * time.Millisecond)
+		for range 100 {
+			l.Allow()
+			l.Refuse()
+		}
+		pressure := 0.9
+		if i < 10 {
+			pressure = 1.2
+		}
+		l.Tick(pressure)
+		if i == 10 && l.Rate() == 0 {
+			t.Fatal("there is no limit")
+		}
+	}
+	if in, refused := l.Counts(); l.Rate() != 0 || in < 10_000 || refused < 30_000 || l.RefusedShare() < 0.49 {
+		t.Errorf("limit %v, share %v; %d were let in, %d refused", l.Rate(), l.RefusedShare(), in, refused)
+	}
+}
+
 func TestLimiter_NeverBelowMin(t *testing.T) {
 	var now int64
 	l := NewLimiter(LimiterOptions{Min: 100, Clock: func() int64 { return now }})
@@ -194,7 +218,7 @@ func TestLimiter_NeverBelowMin(t *testing.T) {
 func TestAllow_SpacesAndBursts(t *testing.T) {
 	now := int64(time.Hour)
 	l := NewLimiter(LimiterOptions{Burst: 50 * time.Millisecond, Clock: func() int64 { return now }})
-	l.gate.Store(math.Float64bits(1000))
+	l.rate.Store(math.Float64bits(1000))
 	count := func() (n int) {
 		for range 10_000 {
 			if l.Allow() {
@@ -229,7 +253,7 @@ func TestAllow_ContendedIsExactAndFair(t *testing.T) {
 	var now atomic.Int64
 	now.Store(int64(time.Hour))
 	l := NewLimiter(LimiterOptions{Burst: 10 * time.Millisecond, Clock: now.Load})
-	l.gate.Store(math.Float64bits(100_000))
+	l.rate.Store(math.Float64bits(100_000))
 	var got [4]int
 	total := 0
 	for range 200 {
@@ -261,7 +285,7 @@ func TestAllow_ContendedIsExactAndFair(t *testing.T) {
 func TestAllow_DoesNotAllocate(t *testing.T) {
 	l := NewLimiter(LimiterOptions{Burst: time.Millisecond, Clock: func() int64 { return 0 }})
 	for _, rate := range []float64{0, 1000} {
-		l.gate.Store(math.Float64bits(rate))
+		l.rate.Store(math.Float64bits(rate))
 		if n := testing.AllocsPerRun(1000, func() { l.Allow() }); n != 0 {
 			t.Errorf("%g allocations at %g a second", n, rate)
 		}

@@ -54,6 +54,10 @@ func textOf(err error) string {
 
 // String says when a circuit opens.
 func (r Rule) String() string {
+	if own := r.Trips; own != "" {
+		r.Trips = ""
+		return r.String() + ", or " + own
+	}
 	ratio := fmt.Sprintf("%g %% of at least %d outcomes in %v fail", r.Ratio*100, r.Min, r.Window)
 	row := fmt.Sprintf("%d failures in a row", r.InARow)
 	switch {
