@@ -115,7 +115,8 @@ func (c *Conn) Close() {
 
 // HandOver gives the socket away: then is called with its descriptor once Data has
 // returned. Where it may not wait it may answer false, and is called again where it may,
-// on a goroutine. Closed is not called. On an error (no descriptor is left) the
+// on a goroutine. It takes the connection from Edge.Books: only it knows when the connection
+// is counted elsewhere, and before the client can tell. Closed is not called. On an error (no descriptor is left) the
 // connection is closed as by Close.
 //
 // Once netpoll knows the connection, the number is a new one (dup): netpoll may still be

@@ -22,8 +22,9 @@ import (
 
 const (
 	// acceptsMax is how many connections one Accept takes in a crowd, before the reactor's
-	// others have their turn.
-	acceptsMax = 8
+	// others have their turn: some milliseconds. Of those there may be a thousand in each turn,
+	// and a stream's request waits for the next one.
+	acceptsMax = 64
 	// crowdAfter is how many Accepts in a row must have found all they looked for. Else one
 	// at a time is accepted: finding nothing costs more than accepting (accept(2) makes the
 	// socket first).
@@ -153,11 +154,8 @@ func (c *Conn) leaves() bool {
 		_ = unix.Close(c.fd)
 	case !c.handOver(c.handed, false):
 		c.startHandOver()
-	default:
-		e.open.Add(-1)
-		if !known {
-			e.entrance.unused = c
-		}
+	case !known:
+		e.entrance.unused = c
 	}
 	return true
 }

@@ -62,6 +62,7 @@ func (g *guest) give() {
 	err := g.HandOver(func(fd int, mayWait bool) bool {
 		_, _ = Kernel{}.Write(fd, []byte(fmt.Sprintf("given %v.", mayWait)))
 		_ = Kernel{}.Close(fd)
+		g.door.Books().Add(-1)
 		return true
 	})
 	if err != nil {

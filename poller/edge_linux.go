@@ -135,6 +135,10 @@ func (e *Edge) Serve() error {
 // Open is the number of connections in the request phase.
 func (e *Edge) Open() int { return int(e.open.Load()) }
 
+// Books is the count that Open gives: the function that HandOver calls takes the connection
+// from it as soon as it is counted elsewhere.
+func (e *Edge) Books() *atomic.Int64 { return &e.open }
+
 // Close stops accepting, lets what is being served or handed over end until ctx is
 // done, and closes the rest.
 func (e *Edge) Close(ctx context.Context) error {

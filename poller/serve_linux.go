@@ -95,7 +95,7 @@ func (c *Conn) startSlow(own int) {
 func (c *Conn) startHandOver() {
 	c.edge.tasks.Add(1)
 	go func() {
-		c.giveAway()
+		c.handOver(c.handed, true)
 		c.edge.tasks.Add(-1)
 	}()
 }
@@ -219,14 +219,8 @@ func (c *Conn) nextSlow() ([]byte, bool) {
 func (c *Conn) depart() {
 	_ = c.np.Close()
 	if c.handOver != nil {
-		c.giveAway()
+		c.handOver(c.handed, true)
 	}
-}
-
-// giveAway hands the socket over; it may wait.
-func (c *Conn) giveAway() {
-	c.handOver(c.handed, true)
-	c.edge.open.Add(-1) // it is a row now, or waits for its loop
 }
 
 // closed is netpoll's close callback, called once, before netpoll closes the descriptor. A

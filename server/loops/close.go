@@ -45,7 +45,7 @@ func (l *Loop) closeFailed(slot uint32, err error) {
 
 func (l *Loop) closeAll(reason Reason) {
 	for {
-		m, ok := l.mailbox.Pop()
+		m, ok := l.leaves()
 		if !ok {
 			break
 		}

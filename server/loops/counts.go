@@ -14,7 +14,9 @@ type Counts struct {
 	replayed   atomic.Uint64
 	gaps       atomic.Uint64
 	lapped     atomic.Uint64
-	rows       atomic.Int64 // added to by who hands over
+	rows       atomic.Int64  // added to by who hands over
+	pushed     atomic.Uint64 // streams that came into the mailbox; added to by who hands over
+	popped     atomic.Uint64 // streams that left it
 	streams    atomic.Int64
 	lagging    atomic.Int64
 	pinned     atomic.Int64

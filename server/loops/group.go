@@ -82,22 +82,27 @@ func (g *Group) NewNamespace(index uint32, name string, log replay.Log) *Namespa
 
 // Attach hands a stream over to the loop with the fewest rows, which owns fd from now
 // on. When that loop's mailbox is full it waits for room: the connection still counts
-// as one in the request phase, and those are limited.
-func (g *Group) Attach(fd int, a *Attach) { g.post(message{fd: fd, attach: a}) }
+// as one in the request phase, and those are limited. It leaves Attach.Books when it is a
+// row, before the loop can see it: who has read of its stream is never counted twice.
+func (g *Group) Attach(fd int, a *Attach) { g.post(message{fd: fd, attach: a, books: a.Books}) }
 
 // Refuse hands a refused request over: the answer is sent, then a FIN, and what the
 // client still sends is thrown away for a while, so that no reset destroys the answer
-// (RFC 9112, section 9.6).
-func (g *Group) Refuse(fd int, answer []byte) { g.post(message{fd: fd, answer: answer}) }
+// (RFC 9112, section 9.6). books is to it what Attach.Books is to a stream.
+func (g *Group) Refuse(fd int, answer []byte, books *atomic.Int64) {
+	g.post(message{fd: fd, answer: answer, books: books})
+}
 
 // TryAttach is Attach for a caller that must not wait and hands several over; false: the
 // descriptor is still the caller's. Nudge, called after the last, sees to it that the
 // loops deal with them.
-func (g *Group) TryAttach(fd int, a *Attach) bool { return g.tryPost(message{fd: fd, attach: a}) }
+func (g *Group) TryAttach(fd int, a *Attach) bool {
+	return g.tryPost(message{fd: fd, attach: a, books: a.Books})
+}
 
 // TryRefuse is to Refuse what TryAttach is to Attach.
-func (g *Group) TryRefuse(fd int, answer []byte) bool {
-	return g.tryPost(message{fd: fd, answer: answer})
+func (g *Group) TryRefuse(fd int, answer []byte, books *atomic.Int64) bool {
+	return g.tryPost(message{fd: fd, answer: answer, books: books})
 }
 
 // Nudge sees to it that what was handed over is dealt with.
@@ -118,6 +123,7 @@ func (g *Group) post(m message) {
 	g.visitors.Add(1)
 	defer g.visitors.Add(-1)
 	if g.stopped.Load() {
+		m.leave(1)
 		_ = g.o.Net.Close(m.fd)
 		return
 	}
@@ -133,21 +139,11 @@ func (g *Group) tryPost(m message) bool {
 	g.visitors.Add(1)
 	defer g.visitors.Add(-1)
 	if g.stopped.Load() {
+		m.leave(1)
 		_ = g.o.Net.Close(m.fd)
 		return true
 	}
 	return g.emptiest().take(m)
-}
-
-// take puts a hand-over into the mailbox; false: it is full. It counts as a row before it
-// leaves its sender's books, so that it is never in none.
-func (l *Loop) take(m message) bool {
-	l.counts.rows.Add(1)
-	if l.mailbox.TryPush(m) {
-		return true
-	}
-	l.counts.rows.Add(-1)
-	return false
 }
 
 // emptiest is the loop with the fewest rows.
@@ -254,14 +250,6 @@ func (g *Group) Waiting() int {
 	return sum
 }
 
-// HandOvers is how many descriptors wait in mailboxes for their loop.
-func (g *Group) HandOvers() (n int) {
-	for _, l := range g.loops {
-		n += l.mailbox.Len()
-	}
-	return n
-}
-
 // Loops gives the loops, for their statistics.
 func (g *Group) Loops() []*Loop { return g.loops }
 
@@ -270,6 +258,14 @@ type message struct {
 	fd     int
 	attach *Attach
 	answer []byte
+	books  *atomic.Int64
+}
+
+// leave takes it from, or brings it back to, its sender's books.
+func (m *message) leave(n int64) {
+	if m.books != nil {
+		m.books.Add(-n)
+	}
 }
 
 // Attach is a stream on its way to a loop. The loop only reads it.
@@ -283,9 +279,10 @@ type Attach struct {
 	Floor sse.ID
 	// Requested is what the client asked for, as it stood: told in a gap.
 	Requested string
-	Head      []byte // the answer's head, complete
-	Full      []byte // the answer if there is no room in a table
-	Trial     uint16 // it is let in on trial: how it does is told with this number (Options.Judged); 0: it is not
+	Head      []byte        // the answer's head, complete
+	Full      []byte        // the answer if there is no room in a table
+	Books     *atomic.Int64 // its sender's count of connections, of which it is one until it is a row; nil: none
+	Trial     uint16        // it is let in on trial: how it does is told with this number (Options.Judged); 0: it is not
 }
 
 // From says where a stream begins.

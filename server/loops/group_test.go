@@ -181,7 +181,7 @@ func TestGroup_TryAttachDoesNotWait(t *testing.T) {
 		fd, peer := r.connect()
 		ok := false
 		if refused {
-			ok = r.g.TryRefuse(fd, []byte("no"))
+			ok = r.g.TryRefuse(fd, []byte("no"), nil)
 		} else {
 			ok = r.g.TryAttach(fd, &Attach{NS: ns, Topics: []string{"news"}, From: FromEarliest})
 		}

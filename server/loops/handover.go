@@ -1,5 +1,52 @@
 package loops
 
+// take puts a hand-over into the mailbox; false: it is full. It counts as a row before it
+// leaves its sender's books, so that it is never in none. That a stream came is counted beside
+// that, on a cache line that this processor has just written to: it contends for nothing more.
+func (l *Loop) take(m message) bool {
+	l.counts.rows.Add(1)
+	m.leave(1)
+	if !l.mailbox.TryPush(m) {
+		m.leave(-1)
+		l.counts.rows.Add(-1)
+		return false
+	}
+	if m.attach != nil {
+		l.counts.pushed.Add(1)
+	}
+	return true
+}
+
+// leaves gives what is first in the mailbox. Only the loop itself counts who left.
+func (l *Loop) leaves() (m message, ok bool) {
+	if m, ok = l.mailbox.Pop(); m.attach != nil {
+		l.counts.popped.Add(1)
+	}
+	return m, ok
+}
+
+// HandOvers is how many descriptors wait in mailboxes for their loop: streams, and refused
+// requests.
+func (g *Group) HandOvers() (n int) {
+	for _, l := range g.loops {
+		n += l.mailbox.Len()
+	}
+	return n
+}
+
+// StreamHandOvers is how many streams have come into mailboxes since the start, and how many
+// have left them; refused requests don't count. Both only grow, and who comes while they are
+// added up counts as waiting. Any goroutine may call it.
+func (g *Group) StreamHandOvers() (came, left uint64) {
+	for _, l := range g.loops {
+		left += l.counts.popped.Load()
+	}
+	for _, l := range g.loops {
+		came += l.counts.pushed.Load()
+	}
+	return came, left
+}
+
 // handOvers takes what others left in the mailbox, at most as many as the quantum.
 func (l *Loop) handOvers(quantum int) int {
 	used := 0
@@ -7,7 +54,7 @@ func (l *Loop) handOvers(quantum int) int {
 		used = l.deferredOnes(quantum / 2)
 	}
 	for ; used < quantum && l.deferred.len() < l.o.MailboxMax; used++ {
-		m, ok := l.mailbox.Pop()
+		m, ok := l.leaves()
 		if !ok {
 			break
 		}

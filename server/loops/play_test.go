@@ -260,7 +260,7 @@ func (p *play) refuses(args []string) string {
 		peer.Stall()
 	}
 	p.clients[args[0]] = &client{peer: peer, refused: true}
-	p.g.Refuse(fd, []byte(strings.Repeat("n", p.number(args[1])-1)+"o"))
+	p.g.Refuse(fd, []byte(strings.Repeat("n", p.number(args[1])-1)+"o"), nil)
 	return ""
 }
 

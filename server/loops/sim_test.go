@@ -302,7 +302,7 @@ func (s *sim) refuse() {
 	fd, peer := s.connect()
 	peer.SetWindow(4096) // the whole answer: the time to take it is limited
 	r := &refused{peer: peer, answer: strings.Repeat("no ", 1+s.rng.IntN(100)), polite: s.rng.IntN(2) == 0}
-	s.g.Refuse(fd, []byte(r.answer))
+	s.g.Refuse(fd, []byte(r.answer), nil)
 	if !r.polite {
 		peer.Send(make([]byte, 1+s.rng.IntN(2000)))
 	}
