@@ -47,9 +47,6 @@ func (s *Server) admit(from netip.Addr, first []byte) (why int, ok bool) {
 	return 0, true
 }
 
-// letsIn says whether the load lets another stream in.
-func (s *Server) letsIn() bool { return !s.load.starved.Load() && s.streams.Allow() }
-
 // arriving is how many streams a namespace has, with those that are let in. What waits in
 // a loop's mailbox is in neither, so in a crowd a few more come in than a limit says.
 func (n *namespace) arriving() int { return n.Streams() + int(n.following.sent.Load()) }
@@ -79,7 +76,7 @@ type shedReport struct {
 }
 
 // shedTold is how many reasons the log is told of, the first ones of shedReasons.
-const shedTold = shedConnectionBreaker + 1
+const shedTold = shedGatewayBreaker + 1
 
 // tellShed says in the log which limit refuses connections, and which option raises it.
 func (s *Server) tellShed(now time.Time) {
@@ -97,7 +94,7 @@ func (s *Server) tellShed(now time.Time) {
 	s.log.Warn("connections are refused; raise the limit that is met: --connections-max (0: what ulimit -n allows), --requests-max, or ulimit -n",
 		"over_connections_max", more[shedConnections], "over_requests_max", more[shedRequests], "without_descriptor", more[shedDescriptors],
 		"over_address_connections_max", more[shedAddress], "over_namespace_streams_max", more[shedNamespaceStreams],
-		"by_load", more[shedStreamsRate], "by_breaker", more[shedConnectionBreaker],
+		"by_load", more[shedStreamsRate], "by_breaker", more[shedConnectionBreaker], "by_gateway_breaker", more[shedGatewayBreaker],
 		"connections_max", s.connectionsMax, "requests_max", s.requestsMax)
 }
 

@@ -161,7 +161,7 @@ func (s *Server) shedConnection(fd, why int, first []byte) {
 	switch {
 	case whole:
 		poller.LastWords(fd, words)
-	case !s.group.TryRefuse(fd, words):
+	case !s.group.TryRefuse(fd, words, nil):
 		poller.RefuseNow(fd, words)
 	}
 }

@@ -16,7 +16,7 @@ func BenchmarkAdmit(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				_, ok := s.admit(from, nil)
-				if !ok || !s.letsIn() {
+				if !ok || !s.letsStreamIn(0) {
 					b.Fatal("refused")
 				}
 				if s.addresses != nil {

@@ -223,7 +223,8 @@ func (b *batch) nextSlot() *slot {
 // answer writes a line for each line of a chunk: the ID it was given, or its problem.
 func (b *batch) answer(s *Server, records []replay.Record) {
 	var told *refusal
-	var text []byte // of told: mostly many are refused for the same reason
+	var text []byte  // of told: mostly many are refused for the same reason
+	var times uint64 // that it is told
 	for _, refused := range b.outcome {
 		if refused == nil {
 			r := &records[0]
@@ -235,10 +236,14 @@ func (b *batch) answer(s *Server, records []replay.Record) {
 			refused = s.recordRefusal(r.Err)
 		}
 		if refused != told {
+			s.countRefused(told, times)
+			times = 0
 			told, text = refused, bytes.TrimRight(refused.document(), "\n")
 		}
+		times++
 		b.out = append(b.out, `{"error":`...)
 		b.out = append(b.out, text...)
 		b.out = append(b.out, "}\n"...)
 	}
+	s.countRefused(told, times)
 }

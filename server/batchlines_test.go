@@ -31,4 +31,7 @@ func TestPublish_BatchOfTooManyLines(t *testing.T) {
 		w.Close()
 	}
 	s.takes("good")
+	if got := n.scrape()[`throng_publish_refused_total{code="bad_line"}`]; got != 9 {
+		t.Errorf("%v lines are counted as bad, want 9", got)
+	}
 }

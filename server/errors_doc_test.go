@@ -138,8 +138,18 @@ func errorsPage() (page string, faults []string) {
 // cell makes plain text the cell of a table.
 func cell(s string) string { return strings.NewReplacer("|", `\|`, "*", `\*`, "<", "&lt;").Replace(s) }
 
+// retryGrows says when to come back where that depends on how many are refused, or on a breaker.
+var retryGrows = map[string]string{
+	overloaded.code:      "1 to 31, the later the more are refused",
+	connectionLimit.code: "5 to 31, the later the more are refused",
+	breakerOpen.code:     "until it is half-open (30 s at most, by the defaults), and up to half as much again",
+}
+
 // retryText is the range from which Retry-After is drawn.
 func retryText(p *problem) string {
+	if text := retryGrows[p.code]; text != "" {
+		return text
+	}
 	if p.retry == 0 {
 		return ""
 	}

@@ -20,7 +20,7 @@ func (s *session) events() bool {
 		s.comeBack()
 		return true
 	}
-	if !s.letIn && !s.srv.letsIn() {
+	if !s.letIn && !s.srv.letsStreamIn(s.age()) {
 		s.srv.table.Shed[shedStreamsRate].Inc()
 		s.sendAwayFor(awayLoad)
 		return true
@@ -59,6 +59,7 @@ func (s *session) stream() bool {
 		return true
 	}
 	a.NS, a.Floor, a.Trial = ns.Namespace, ns.following.floor(), trial
+	a.Books = s.srv.edge.Books()
 	s.over = true
 	srv := s.srv
 	srv.table.HTTPResponse(200).Inc()

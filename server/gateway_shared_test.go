@@ -153,3 +153,20 @@ func TestGateways_AreShared(t *testing.T) {
 		t.Errorf("%d circuits are left", n)
 	}
 }
+
+// A breaker that nobody asks is half-open in the log and in the figures when its time has come.
+func TestHousekeeping_LooksAtTheBoard(t *testing.T) {
+	s, _ := unserved(t, func(o *Options) { o.GatewayOpen = time.Second })
+	c := s.board.Circuit(breaker.Gateway, "quiet", s.gateways.rule)
+	for range 5 {
+		c.Fail(errors.New("no room"))
+	}
+	halfOpen := &s.table.BreakerTransitions[breaker.Gateway][breaker.HalfOpen]
+	t.Cleanup(func() { close(s.stop); s.background.Wait() })
+	s.background.Go(s.housekeeping)
+	for begun := time.Now(); halfOpen.Value() == 0 && time.Since(begun) < 10*time.Second; time.Sleep(10 * time.Millisecond) {
+	}
+	if halfOpen.Value() != 1 {
+		t.Errorf("%d transitions to half-open", halfOpen.Value())
+	}
+}

@@ -112,7 +112,7 @@ func (s *Server) sourceProblem(r *refusal) *source.Problem {
 
 // refuse makes a refusal the answer to an event.
 func (b backend) refuse(r *refusal) *source.PublishResponse {
-	b.countRefused(r)
+	b.countRefused(r, 1)
 	return &source.PublishResponse{Outcome: &source.PublishResponse_Problem{Problem: b.sourceProblem(r)}}
 }
 
@@ -156,12 +156,6 @@ func (b backend) publishTo(name string, requests []*source.PublishRequest, answe
 		refuseAll(draining.because("publish to another node, or try again in a moment"))
 		return
 	}
-	ns, err := b.hub.acquire(name, true)
-	if err != nil {
-		refuseAll(b.unavailable(err))
-		return
-	}
-	defer ns.release()
 	p := b.hub.pendingFor(len(places))
 	taken := places[:0] // those that are not refused, which are never more than were looked at
 	for _, i := range places {
@@ -173,6 +167,17 @@ func (b backend) publishTo(name string, requests []*source.PublishRequest, answe
 		p.add(record, rank)
 		taken = append(taken, i)
 	}
+	if places = taken; len(taken) == 0 { // what is refused opens no namespace
+		b.hub.recycle(p)
+		return
+	}
+	ns, err := b.hub.acquire(name, true)
+	if err != nil {
+		b.hub.recycle(p)
+		refuseAll(b.unavailable(err))
+		return
+	}
+	defer ns.release()
 	b.publishPending(ns, p, answers, taken)
 }
 

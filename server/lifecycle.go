@@ -76,6 +76,7 @@ func (s *Server) housekeeping() {
 		s.date.set(now)
 		s.prebuild()
 		s.tellShed(now)
+		s.board.Look()
 	})
 }
 

@@ -44,13 +44,15 @@ var shedReasons = []string{
 const (
 	signalCPU         = iota // of the processors that this process may use
 	signalHost               // of all of them, where the scheduler is late as well
-	signalDelay              // of what waits to be accepted, for a reactor, for a loop
-	signalLateness           // of the scheduler, or of a loop with its events
+	signalDelay              // of a request that waits for its reactor
+	signalEntry              // of a new stream: to be accepted, for its reactor, for its loop
+	signalLateness           // of the scheduler
+	signalLag                // of the loop that is the most behind with its events
 	signalMemory             // of what this process may have
 	signalDescriptors        // of those that this process may open
 )
 
-var signalNames = []string{"cpu", "host", "delay", "lateness", "memory", "descriptors"}
+var signalNames = []string{"cpu", "host", "delay", "entry", "lateness", "lag", "memory", "descriptors"}
 
 func newTable(n int) *obs.Table {
 	var codes []string
@@ -88,15 +90,18 @@ func (s *Server) countClosed(reason int) {
 // countRefusal counts a publish that was refused.
 func (s *Server) countRefusal(r *route, refused *refusal) {
 	if r != nil && r.post != nil {
-		s.countRefused(refused)
+		s.countRefused(refused, 1)
 	}
 }
 
-// countRefused counts an event that was refused.
-func (s *Server) countRefused(refused *refusal) {
+// countRefused counts events that were refused for the same reason.
+func (s *Server) countRefused(refused *refusal, events uint64) {
+	if events == 0 {
+		return
+	}
 	for i, p := range problems {
 		if p.code == refused.code {
-			s.table.PublishRefused[i].Inc()
+			s.table.PublishRefused[i].Add(events)
 			return
 		}
 	}
@@ -171,5 +176,7 @@ func (s *Server) bindStoreMetrics() {
 	t.TailRewrites.Func(count(func(st *replay.Stats) uint64 { return st.Rewrites }))
 	t.SpooledEvents.Func(gauge(func(st *replay.Stats) int { return st.Spooled }))
 	t.SpooledBytes.Func(gauge(func(st *replay.Stats) int { return int(st.SpooledBytes) }))
+	t.SpoolTaken.Func(count(func(st *replay.Stats) uint64 { return st.SpoolTaken }))
+	t.SpoolSent.Func(count(func(st *replay.Stats) uint64 { return st.SpoolSent }))
 	t.SpoolDropped.Func(count(func(st *replay.Stats) uint64 { return st.SpoolDropped }))
 }

@@ -93,7 +93,7 @@ type Options struct {
 	GatewayProbes   int           // streams that are let in half-open
 
 	QueueLag      time.Duration // how far behind a loop may be
-	QueueFill     int           // percent of the ring that may be unread
+	QueueFill     int           // percent of what a loop may leave unread
 	QueueFillFor  time.Duration // for so long
 	QueueRefusals int           // publishes refused in a row, which open the queue layer
 	QueueOpen     time.Duration // open for so long, then half-open

@@ -52,7 +52,7 @@ var queuePolicies = []string{"block", "shed", "shed-oldest", "conflate", "refuse
 var breakerSettings = []Setting{
 	row("Breakers", "breakers", "Overload", "off: no breaker opens, and nothing is limited by the load", oneOf("on", "off")),
 	row("CPUTarget", "cpu-target", "Overload", "percent of the processors it may use; above it fewer new streams and publishes are let in; 100: all, as long as nothing waits; 0: not looked at", count(0, 100)),
-	row("DelayTarget", "delay-target", "Overload", "how long a request may wait for its turn, or a loop or the scheduler be late, before fewer are let in; 0: not looked at", span(0, time.Minute)),
+	row("DelayTarget", "delay-target", "Overload", "how long a request may wait for its turn, or a loop or the scheduler be late, before fewer are let in; a publish that has waited for longer is refused by lot, a stream from four times that on; 0: not looked at", span(0, time.Minute)),
 	row("SilenceMax", "silence-max", "Overload", "percent of new connections that may be left to try again, without an answer, while answering them is what it is busy with; 0: each is answered", count(0, 99)),
 	row("MemoryBytesMax", "memory-bytes-max", "Overload", "memory that this process may have; 0: what its cgroup or the host has", count(0, sizeMax)),
 	row("MemoryTarget", "memory-target", "Overload", "percent of it that may be in use, before fewer are let in; 0: not looked at", count(0, 100)),
@@ -70,7 +70,7 @@ var breakerSettings = []Setting{
 	row("GatewayOpen", "gateway-open", "Breakers", "how long the gateway layer is open, before some streams are let in", span(time.Millisecond, time.Hour)),
 	row("GatewayProbes", "gateway-probes", "Breakers", "streams that are let in then; all must be good", count(1, 1024)),
 	row("QueueLag", "queue-lag", "Breakers", "how far behind a loop may be; more opens the queue layer", span(time.Millisecond, time.Hour)),
-	row("QueueFill", "queue-fill", "Breakers", "percent of the ring that may be unread", count(1, 100)),
+	row("QueueFill", "queue-fill", "Breakers", "percent that may be unread of what a loop may leave unread, half of --ring-events", count(1, 100)),
 	row("QueueFillFor", "queue-fill-for", "Breakers", "for how long it may be more, before the queue layer opens", span(time.Millisecond, time.Hour)),
 	row("QueueRefusals", "queue-refusals", "Breakers", "publishes refused in a row, which open the queue layer", count(1, mebi)),
 	row("QueueOpen", "queue-open", "Breakers", "how long the queue layer is open, before some publishes are tried", span(time.Millisecond, time.Hour)),

@@ -126,10 +126,7 @@ func (o Options) Check() error {
 	if o.Spool != "" && !isRedis(o.Store) {
 		all = append(all, fmt.Errorf("--spool=%s is refused; accepted: only with a Redis as --store", o.Spool))
 	}
-	if o.Listen == o.Admin && !strings.HasSuffix(o.Listen, ":0") {
-		all = append(all, fmt.Errorf("--admin=%s is refused; accepted: another address than --listen", o.Admin))
-	}
-	return errors.Join(all...)
+	return errors.Join(append(all, o.checkAddresses()...)...)
 }
 
 func (s Setting) refuse(v any, accepts string) error {

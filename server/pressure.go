@@ -17,6 +17,7 @@ type load struct {
 	heard        figure          // of new connections, 0 to 1; the others the kernel drops
 	starved      atomic.Bool     // hardly any memory is left: no new streams
 	overloaded   atomic.Bool     // new work should go elsewhere
+	slow         atomic.Bool     // requests wait: how long each did is asked
 }
 
 // figure is a number that one goroutine writes and others read.
@@ -51,6 +52,10 @@ const (
 	// starvedFor is how long memory counts as used up, at least: giving back what is not needed
 	// stops the program, and a host that is at its end by others' doing wavers.
 	starvedFor = 5 * time.Second
+	// stoodFor is for how long a line must have stood before the limits follow it. Until then who
+	// has waited for too long is refused one by one: of a burst that is gone in a moment, no limit
+	// need remain.
+	stoodFor = 500 * time.Millisecond
 	// allWell is the most that limits are told with --breakers=off: it engages none.
 	allWell = 0.99
 )
@@ -68,7 +73,8 @@ type watch struct {
 	measure func(now time.Time, late time.Duration) (loads [signals]float64, memory float64) // gauges.measure, but in tests
 	idle    func() bool
 	waits   *waits
-	line    breaker.Line
+	turn    standing // the line for a reactor
+	entry   standing // all that a new stream waits for
 	hush    hush
 
 	before  [signals]float64 // what the last look found
@@ -86,10 +92,11 @@ func (s *Server) watchNext() {
 	s.streams = breaker.NewLimiter(breaker.LimiterOptions{Min: float64(s.o.StreamsRateMin), Burst: streamsBurst, Least: streamsLeast, Clock: s.hub.clock})
 	g := newGauges(s)
 	g.waits.begin()
-	s.watch = &watch{srv: s, measure: g.measure, idle: g.idle, waits: g.waits, line: breaker.Line{Target: s.o.DelayTarget}}
+	s.watch = &watch{srv: s, measure: g.measure, idle: g.idle, waits: g.waits, looked: time.Now()}
+	s.watch.turn.Target, s.watch.entry.Target = s.o.DelayTarget, agedStreams*s.o.DelayTarget
 	s.load.heard.set(1)
-	s.watch.hush = hush{share: 1, Silence: breaker.Silence{Least: 1 - float64(s.o.SilenceMax)/100}}
-	if s.o.Breakers == "off" {
+	s.watch.hush = hush{share: 1, Silence: breaker.Silence{Least: 1 - float64(s.o.SilenceMax)/100, Target: time.Duration(hushTarget * float64(s.o.DelayTarget))}}
+	if s.o.Breakers == "off" || s.o.DelayTarget == 0 {
 		s.watch.hush.Least = 1
 	}
 	for i := range s.load.signals {
@@ -120,7 +127,7 @@ func (s *Server) watchLoad() {
 // them, as one says nothing, or the only one.
 func (w *watch) rest(timer *time.Timer) (late time.Duration, ok bool) {
 	step, all := tickEvery, lookEvery
-	if w.idle() && w.srv.streams.Rate() == 0 && w.srv.publishes.Rate() == 0 {
+	if w.resting() {
 		step, all = idleEvery, idleEvery
 	}
 	var worst, second time.Duration
@@ -143,7 +150,8 @@ func (w *watch) rest(timer *time.Timer) (late time.Duration, ok bool) {
 		}
 		ticks++
 		w.waits.tick(step)
-		w.hold()
+		w.slows()
+		w.hear(now, step)
 		if !now.Before(end) {
 			break
 		}
@@ -154,13 +162,9 @@ func (w *watch) rest(timer *time.Timer) (late time.Duration, ok bool) {
 	return worst, true
 }
 
-// hold lets hardly anything in while what has come already waits for too long. Streams are
-// held sooner: what they cost comes after they were let in, and they come in crowds.
-func (w *watch) hold() {
-	s := w.srv
-	on := s.o.Breakers == "on" && s.o.DelayTarget > 0
-	s.streams.Hold(on && w.waits.lately() > holdStreams*s.o.DelayTarget)
-	s.publishes.Hold(on && w.waits.standing() > holdPublishes*s.o.DelayTarget)
+// resting says whether there is nothing to do, and nothing in force that should end.
+func (w *watch) resting() bool {
+	return w.idle() && w.srv.streams.Rate() == 0 && w.srv.publishes.Rate() == 0 && w.hush.share == 1
 }
 
 // look takes one look. A limit is moved by what two looks agree on, and the better of the last
@@ -174,8 +178,8 @@ func (w *watch) look(now time.Time, late time.Duration) {
 		s.load.signals[i].set(min(v, w.before[i]))
 	}
 	w.before = loads
-	publishes := w.presses(&loads, span)
-	streams := max(publishes, loads[signalMemory], loads[signalDescriptors])
+	publishes, streams := w.presses(&loads, span)
+	streams = max(streams, loads[signalMemory], loads[signalDescriptors])
 	// Events take no descriptors, and what they take of memory has limits of its own; only
 	// when there is hardly any left they are held up as well.
 	if memory > starvedAbove {
@@ -187,7 +191,6 @@ func (w *watch) look(now time.Time, late time.Duration) {
 	w.feed(memory, now)
 	s.streams.Tick(streams)
 	s.publishes.Tick(publishes)
-	w.hear(publishes, span)
 	s.load.refusedShare.set(s.streams.RefusedShare())
 	if s.load.starved.Load() {
 		s.load.refusedShare.set(1)
@@ -196,18 +199,43 @@ func (w *watch) look(now time.Time, late time.Duration) {
 	w.judge(now)
 }
 
-// presses is how the signals press on the limits, but for memory and descriptors. Busy
-// processors on which nothing waits have room: work that comes one by one costs more than the
-// same in bunches. (That much is why BBR looks at both.) So unless they are not to be all
-// used they only say how far it is to the target.
-func (w *watch) presses(loads *[signals]float64, span time.Duration) float64 {
+// presses is how the signals press on publishes and on new streams, but for memory and
+// descriptors. Busy processors on which nothing waits have room: work that comes one by one costs
+// more than the same in bunches. (That much is why BBR looks at both.) So unless they are not to
+// be all used they only say how far it is to the target.
+//
+// Publishes are held to a shorter line than streams are. Both wait for the same reactors, and
+// streams more than once: by one target for both, publishes would leave them next to nothing.
+// A loop that is behind presses on streams only: each namespace may have no more events on their
+// way than the loops get done (flow), and a limit for all publishers would be one man's batch.
+func (w *watch) presses(loads *[signals]float64, span time.Duration) (publishes, streams float64) {
 	o := &w.srv.o
 	cpu := loads[signalCPU]
 	if o.CPUTarget == 100 && o.DelayTarget > 0 {
 		cpu = min(cpu, busyNotLate)
 	}
-	wait := time.Duration(loads[signalDelay] * float64(o.DelayTarget))
-	return max(cpu, loads[signalHost], loads[signalLateness], w.line.Pressure(wait, span))
+	both := max(cpu, loads[signalHost], loads[signalLateness])
+	publishes = max(both, w.turn.presses(loads[signalDelay], span))
+	streams = max(both, loads[signalLag], w.entry.presses(loads[signalEntry], span))
+	return publishes, streams
+}
+
+// standing is a line and for how long it has been too long.
+type standing struct {
+	breaker.Line
+	stood time.Duration
+}
+
+// presses is how the line presses; wait is in times of its target.
+func (l *standing) presses(wait float64, span time.Duration) float64 {
+	pressure := l.Pressure(time.Duration(wait*float64(l.Target)), span)
+	if l.stood += span; wait < 1 {
+		l.stood = 0
+	}
+	if l.stood < stoodFor {
+		return min(pressure, busyNotLate)
+	}
+	return pressure
 }
 
 // feed notes whether memory is nearly used up. Before anybody is sent away, what Go holds and

@@ -21,7 +21,7 @@ type gauges struct {
 	slowAt         time.Time // the last look at what changes slowly
 	active         float64   // processors used since the last look
 	waits          *waits
-	late           bool // the last look found the scheduler or a loop late
+	late           bool // the last look found something late
 	ticks          [2]uint64
 	memory         float64 // share of the limit
 	descriptors    float64 // share of the limit
@@ -59,8 +59,8 @@ func newGauges(s *Server) *gauges {
 func (g *gauges) idle() bool { return g.active < idleShare*min(g.processors, 1) }
 
 // busyNotLate is the most that busy processors count where nothing waits: a limit that
-// there is rises slowly then.
-const busyNotLate = 0.98
+// there is goes on rising then, by a fifth a second.
+const busyNotLate = 0.9
 
 // measure takes a look. late is how late the scheduler is. memory is the share of the limit
 // that is in use, whatever its target.
@@ -75,11 +75,13 @@ func (g *gauges) measure(now time.Time, late time.Duration) (loads [signals]floa
 		loads[signalCPU] = used / target
 	}
 	if o.DelayTarget > 0 {
-		loads[signalDelay] = float64(g.waits.standing()) / float64(o.DelayTarget)
-		late = max(late, g.behind())
+		turn, entry := g.waits.standing()
+		loads[signalDelay] = float64(turn) / float64(o.DelayTarget)
+		loads[signalEntry] = float64(entry) / float64(agedStreams*o.DelayTarget)
 		loads[signalLateness] = float64(late) / (lateMost * float64(o.DelayTarget))
+		loads[signalLag] = float64(g.behind()) / (lateMost * float64(o.DelayTarget))
 		if target := float64(o.CPUTarget) / 100; target > 0 {
-			loads[signalHost] = g.hostShare(max(loads[signalDelay], loads[signalLateness]) >= 1) / target
+			loads[signalHost] = g.hostShare(max(loads[signalDelay], loads[signalEntry], loads[signalLateness], loads[signalLag]) >= 1) / target
 		}
 	}
 	if target := float64(o.MemoryTarget) / 100; target > 0 {

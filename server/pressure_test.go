@@ -3,18 +3,18 @@ package server
 import (
 	"bytes"
 	"log/slog"
-	"net"
 	"net/netip"
 	"strings"
 	"testing"
 	"time"
 )
 
-// Press makes the watch find this delay and this share of memory instead of measuring.
-// Called before Serve.
+// Press makes the watch find this delay, of requests and of new streams, and this share of memory
+// instead of measuring. Called before Serve.
 func (s *Server) Press(of func() (delay, memory float64)) {
 	s.watch.measure = func(time.Time, time.Duration) (loads [signals]float64, memory float64) {
 		loads[signalDelay], memory = of()
+		loads[signalEntry] = loads[signalDelay]
 		return loads, memory
 	}
 }
@@ -46,9 +46,10 @@ func unserved(t testing.TB, set func(*Options)) (*Server, *bytes.Buffer) {
 	return s, log
 }
 
-// looks lets the watch look at these delays, one after the other.
+// looks lets the watch look at these delays, one after the other; each has stood for long.
 func (s *Server) looks(memory float64, delays ...float64) {
 	for _, d := range delays {
+		s.watch.turn.stood, s.watch.entry.stood = stoodFor, stoodFor
 		s.Press(func() (float64, float64) { return d, memory })
 		s.watch.look(time.Now(), 0)
 		time.Sleep(time.Millisecond) // a Limiter's ticks must differ
@@ -70,10 +71,56 @@ func TestWatch_OneBadLookIsNoReason(t *testing.T) {
 	}
 }
 
+func TestWatch_ALineThatHasJustFormedIsNoReason(t *testing.T) {
+	s, _ := unserved(t, nil)
+	look := func(at time.Duration, delay float64) {
+		s.Press(func() (float64, float64) { return delay, 0 })
+		s.watch.look(time.Unix(0, int64(at)), 0)
+		time.Sleep(time.Millisecond)
+	}
+	look(0, 0)
+	s.watch.looked = time.Unix(0, 0)
+	for at := lookEvery; at < stoodFor; at += lookEvery {
+		look(at, 4)
+	}
+	if rate := s.publishes.Rate(); rate != 0 {
+		t.Errorf("publishes are limited to %v a second", rate)
+	}
+	look(stoodFor, 4)
+	look(stoodFor+lookEvery, 4)
+	if s.publishes.Rate() == 0 {
+		t.Errorf("publishes are not limited by a line that has stood for %v", stoodFor)
+	}
+}
+
+// What waits for a reactor presses on publishes; a new stream waits for that more than once.
+func TestWatch_StreamsMayWaitForLonger(t *testing.T) {
+	s, _ := unserved(t, nil)
+	entry := 0.0
+	s.watch.measure = func(time.Time, time.Duration) (loads [signals]float64, memory float64) {
+		loads[signalDelay], loads[signalEntry] = 2, entry
+		return loads, 0
+	}
+	look := func() {
+		for range 3 {
+			s.watch.turn.stood, s.watch.entry.stood = stoodFor, stoodFor
+			s.watch.look(time.Now(), 0)
+			time.Sleep(time.Millisecond)
+		}
+	}
+	if look(); s.publishes.Rate() == 0 || s.streams.Rate() != 0 {
+		t.Errorf("limits of publishes %v, of streams %v", s.publishes.Rate(), s.streams.Rate())
+	}
+	entry = 2
+	if look(); s.streams.Rate() == 0 {
+		t.Error("streams are not limited by their own line")
+	}
+}
+
 func TestWatch_BreakersOff(t *testing.T) {
 	s, _ := unserved(t, func(o *Options) { o.Breakers = "off" })
 	s.looks(0.99, 5, 5, 5)
-	if s.streams.Rate() != 0 || s.publishes.Rate() != 0 || !s.letsIn() || s.load.overloaded.Load() {
+	if s.streams.Rate() != 0 || s.publishes.Rate() != 0 || !s.letsStreamIn(0) || s.load.overloaded.Load() {
 		t.Errorf("limits %v and %v, starved %v", s.streams.Rate(), s.publishes.Rate(), s.load.starved.Load())
 	}
 	if got := s.load.signals[signalDelay].get(); got != 5 {
@@ -95,7 +142,7 @@ func TestWatch_WithoutMemoryNobodyComesIn(t *testing.T) {
 	}{{0.9, true, 0}, {0.96, false, 0}, {0.92, false, 0}, {0.94, false, starvedFor}, {0.92, true, 0}, {0.94, true, 0}} {
 		s.watch.starved = s.watch.starved.Add(-c.after)
 		s.looks(c.memory, 0)
-		if s.letsIn() != c.in {
+		if s.letsStreamIn(0) != c.in {
 			t.Errorf("memory %v: a stream is let in: %v", c.memory, !c.in)
 		}
 	}
@@ -108,7 +155,7 @@ func TestWatch_OverloadedAfterAWhileAtTheLeast(t *testing.T) {
 	s, log := unserved(t, nil)
 	begun := time.Now()
 	look := func(at time.Duration) bool {
-		for s.letsIn() { // somebody is refused
+		for s.letsStreamIn(0) { // somebody is refused
 		}
 		s.Press(func() (float64, float64) { return 2, 0 })
 		s.watch.look(begun.Add(at), 0)
@@ -206,7 +253,7 @@ func TestDoor_FullTables(t *testing.T) {
 // all makes a wait that of all of the last ticks.
 func (w *waits) all(wait time.Duration) {
 	for i := range w.last {
-		w.last[i] = wait
+		w.turns[i], w.last[i] = wait, wait
 	}
 }
 
@@ -241,90 +288,13 @@ func TestWaits_AStandingLineIsWhatAllTicksHad(t *testing.T) {
 	for range waitTicks - 1 {
 		w.tick(tickEvery)
 	}
-	if w.standing() > 100*time.Millisecond || w.lately() > 100*time.Millisecond {
-		t.Errorf("%v stand, %v lately: nothing waits", w.standing(), w.lately())
-	}
-	w.all(0)
-	w.last[(w.ticks+waitTicks-holdTicks-1)%waitTicks] = 0
-	for i := 1; i <= holdTicks; i++ {
-		w.last[(w.ticks+waitTicks-i)%waitTicks] = time.Duration(i) * time.Second
-	}
-	if w.standing() != 0 || w.lately() != time.Second {
-		t.Errorf("%v stand, %v lately", w.standing(), w.lately())
-	}
-	s.watch.hold()
-	if s.letsIn(); s.publishes.Rate() != 0 {
-		t.Error("there is a limit")
-	}
-	in := 0
-	for range 1000 {
-		if s.letsIn() {
-			in++
-		}
-	}
-	if in > 2*streamsLeast {
-		t.Errorf("%d streams are let in while what came before waits for a second", in)
-	}
-	w.all(0)
-	s.watch.hold()
-	if !s.letsIn() {
-		t.Error("nothing waits any more, and no stream is let in")
+	turn, entry := w.standing()
+	if max(turn, entry) > 100*time.Millisecond || w.longest() != time.Second {
+		t.Errorf("%v and %v stand, and the longest was %v: nothing waits but at first", turn, entry, w.longest())
 	}
 	w.tick(time.Second)
-	if w.standing() > 100*time.Millisecond {
-		t.Errorf("%v after a long step", w.standing())
-	}
-}
-
-// While a limit holds and the node is busy, as many connections are heard as there is room for;
-// and all again when either is over.
-func TestWatch_HearsAsManyAsThereIsRoomFor(t *testing.T) {
-	s, _ := unserved(t, nil)
-	w := s.watch
-	crowd := func() {
-		for range 200 { // nobody accepts them: they wait in the kernel's queue
-			c, err := net.DialTimeout("tcp", s.Addr().String(), 50*time.Millisecond)
-			if err == nil {
-				_, _ = c.Write([]byte("GET "))
-				t.Cleanup(func() { _ = c.Close() })
-			}
-		}
-		for begun := time.Now(); s.ln.Waiting() == 0 && time.Since(begun) < time.Second; time.Sleep(time.Millisecond) {
-		}
-	}
-	crowd()
-	w.hear(1, 100*time.Millisecond)
-	if got := s.Breakers().Limits.Heard; got != 1 {
-		t.Errorf("%v is heard without a limit", got)
-	}
-	s.looks(0, 3, 3, 3)
-	if s.streams.Rate() == 0 {
-		t.Fatal("there is no limit")
-	}
-	w.hear(1, 100*time.Millisecond)
-	crowd()
-	w.hear(1, 100*time.Millisecond)
-	if got := s.Breakers().Limits.Heard; got < 0.05 || got > 0.5 {
-		t.Errorf("%v is heard of some thousand a second, with a limit of %v", got, s.streams.Rate())
-	}
-	heard := 0
-	for range 50 {
-		if c, err := net.DialTimeout("tcp", s.Addr().String(), 20*time.Millisecond); err == nil {
-			heard++
-			_ = c.Close()
-		}
-	}
-	if heard > 40 {
-		t.Errorf("%d of 50 connected", heard)
-	}
-	w.hear(0.1, 100*time.Millisecond)
-	if got := s.Breakers().Limits.Heard; got != 1 {
-		t.Errorf("%v is heard by an idle node", got)
-	}
-	if c, err := net.DialTimeout("tcp", s.Addr().String(), time.Second); err != nil {
-		t.Error(err)
-	} else {
-		_ = c.Close()
+	if turn, entry = w.standing(); max(turn, entry) > 100*time.Millisecond {
+		t.Errorf("%v and %v after a long step", turn, entry)
 	}
 }
 
@@ -333,7 +303,7 @@ func TestGauges_AgainstTheirTargets(t *testing.T) {
 	g := newGauges(s)
 	g.waits.all(2 * s.o.DelayTarget)
 	loads, memory := g.measure(time.Now(), 0)
-	if loads[signalDelay] != 2 || memory <= 0 || memory >= 1 || loads[signalMemory] != memory/0.85 || loads[signalCPU] < 0 {
+	if loads[signalDelay] != 2 || loads[signalEntry] != 2.0/agedStreams || memory <= 0 || memory >= 1 || loads[signalMemory] != memory/0.85 || loads[signalCPU] < 0 {
 		t.Errorf("signals %v, memory %v", loads, memory)
 	}
 	if loads[signalHost] != 0 {

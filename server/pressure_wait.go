@@ -4,22 +4,25 @@ import (
 	"slices"
 	"time"
 
-	"throng/breaker"
 	"throng/poller"
 )
 
 // waits finds out how long what has just come to this node waits until it is looked at: in the
-// kernel's queue of connections, at a reactor, behind what is ready there, and in a loop's mailbox. It looks at every tick of the watch and takes the least of the last ten:
-// what is there even then is a standing line, which must not grow; a burst, or a processor that
-// was away for a moment, leaves none (CoDel, RFC 8289, section 3). It belongs to the watch's
-// goroutine.
+// kernel's queue of connections, at a reactor, behind what is ready there, and in a loop's
+// mailbox. It looks at every tick of the watch and takes the least of the last ten: what is there
+// even then is a standing line, which must not grow; a burst, or a processor that was away for a
+// moment, leaves none (CoDel, RFC 8289, section 3). It belongs to the watch's goroutine.
 type waits struct {
 	srv    *Server
 	probe  *poller.Probe // nil: there is none
 	accept passage
 	attach passage
-	last   [waitTicks]time.Duration // a circle
+	turns  [waitTicks]time.Duration // for a reactor: a circle
+	last   [waitTicks]time.Duration // all in all
 	ticks  int
+
+	waiting int // connections to be accepted, by the last tick
+	inside  int // descriptors on their way to a loop, of streams and of refused requests
 }
 
 // passage is a line that is left in the order of coming, of which only the numbers of those
@@ -52,19 +55,8 @@ func (p *passage) first(now time.Time, came, left uint64) (wait time.Duration) {
 const (
 	// waitTicks is how many ticks the least is of: a tenth of a second.
 	waitTicks = int(lookEvery / tickEvery)
-	// holdStreams and holdPublishes are how many times the target a line may be before hardly
-	// anything more is let in: the limits need some tenths of a second to find how much may, and
-	// what they let in meanwhile would wait for as long.
-	holdStreams   = 3
-	holdPublishes = 10
 	// lateMost is how many times the target the scheduler, or a loop with its events, may be late.
 	lateMost = 2.5
-	// holdTicks is for how many ticks it must have been so long.
-	holdTicks = waitTicks / 2
-	// silentBusy is the pressure from which connections may go unheard, until it is below
-	// silentIdle.
-	silentBusy = 0.8
-	silentIdle = 0.4
 )
 
 // begin makes the probe. Without one the kernel's queue still counts.
@@ -91,62 +83,34 @@ func (w *waits) ask() {
 // tick notes how long it takes now, after so long a step.
 func (w *waits) tick(step time.Duration) {
 	now := time.Now()
-	var wait time.Duration
+	var turn time.Duration
 	if w.probe != nil {
-		wait = w.probe.Waited()
+		turn = w.probe.Waited()
 	}
+	wait := turn
 	accepted := w.srv.ln.Accepted()
-	wait += w.accept.first(now, accepted+uint64(w.srv.ln.Waiting()), accepted)
-	in, _ := w.srv.streams.Counts()
-	wait += w.attach.first(now, in, in-min(in, uint64(w.srv.group.HandOvers())))
-	w.last[w.ticks%waitTicks] = wait
+	w.waiting = w.srv.ln.Waiting()
+	wait += w.accept.first(now, accepted+uint64(w.waiting), accepted)
+	w.inside = w.srv.group.HandOvers()
+	came, left := w.srv.group.StreamHandOvers() // refused requests are in the mailboxes as well
+	wait += w.attach.first(now, came, left)
+	w.turns[w.ticks%waitTicks], w.last[w.ticks%waitTicks] = turn, wait
 	if step > lookEvery { // it stands for all of the time
 		for i := range w.last {
-			w.last[i] = wait
+			w.turns[i], w.last[i] = turn, wait
 		}
 	}
 	w.ticks++
 }
 
-// standing is the wait that all of the last ticks had.
-func (w *waits) standing() time.Duration { return slices.Min(w.last[:]) }
-
-// lately is the wait that all of the last holdTicks had.
-func (w *waits) lately() time.Duration {
-	least := w.last[(w.ticks+waitTicks-1)%waitTicks]
-	for i := 2; i <= holdTicks; i++ {
-		least = min(least, w.last[(w.ticks+waitTicks-i)%waitTicks])
-	}
-	return least
+// standing is the wait that all of the last ticks had: of a request for its reactor, and of a
+// new stream for all that it waits for.
+func (w *waits) standing() (turn, entry time.Duration) {
+	return slices.Min(w.turns[:]), slices.Min(w.last[:])
 }
 
-// hush finds how many of the new connections should be heard. It belongs to the watch.
-type hush struct {
-	breaker.Silence
-	share float64
-	came  uint64
-}
+// longest is the longest wait of the last ticks.
+func (w *waits) longest() time.Duration { return slices.Max(w.last[:]) }
 
-// hear lets the kernel drop new connections where refusing them is what the node would be
-// busy with.
-func (w *watch) hear(pressure float64, span time.Duration) {
-	h := &w.hush
-	came := w.srv.ln.Accepted() + uint64(w.srv.ln.Waiting())
-	heard := came - min(h.came, came)
-	h.came = came
-	rate := w.srv.streams.Rate()
-	if pressure < silentIdle || h.share == 1 && pressure < silentBusy {
-		rate = 0
-	}
-	share := h.Share(heard, rate, span)
-	if share == h.share {
-		return
-	}
-	if err := w.srv.ln.Hear(share); err != nil {
-		w.srv.log.Warn("new connections can't be left unheard; they are refused one by one", "error", err)
-		h.Least = 1
-		return
-	}
-	h.share = share
-	w.srv.load.heard.set(share)
-}
+// turn is how long a request waits for its reactor, by the last tick.
+func (w *waits) turn() time.Duration { return w.turns[(w.ticks+waitTicks-1)%waitTicks] }

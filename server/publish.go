@@ -52,7 +52,7 @@ func isBatch(q *httpparse.Request) bool {
 // publish takes one event, or a batch; false: it would have to wait, or take long, where
 // that is not allowed.
 func (s *session) publish(body []byte) bool {
-	if !s.x.admitted && !s.srv.publishes.Allow() {
+	if !s.x.admitted && !s.srv.letsPublishIn(s.age()) {
 		s.shedPublish()
 		return true
 	}

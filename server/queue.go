@@ -58,7 +58,10 @@ func newQueue(o *Options, board *breaker.Board, clock func() int64, figures func
 	}
 	q.refusedAt.Store(clock() - int64(q.apart))
 	if o.Breakers != "off" {
-		q.circuit = board.Circuit(breaker.Queue, "", breaker.Rule{InARow: o.QueueRefusals, OpenFor: o.QueueOpen, Probes: o.QueueProbes})
+		q.circuit = board.Circuit(breaker.Queue, "", breaker.Rule{
+			InARow: o.QueueRefusals, OpenFor: o.QueueOpen, Probes: o.QueueProbes,
+			Trips: fmt.Sprintf("a loop %v behind, or %d %% of what may be unread for %v", o.QueueLag, o.QueueFill, o.QueueFillFor),
+		})
 	}
 	return q
 }

@@ -131,9 +131,9 @@ func TestFlow_ABurstIsNotRefused(t *testing.T) {
 	}
 }
 
-// Who is refused comes back when there is room: one of two soon, one of a hundred late.
+// Who is refused comes back when there is room: one of ten soon, half of them late.
 func TestRetryAfterShare_FollowsTheShare(t *testing.T) {
-	for share, want := range map[float64][2]uint64{0: {1, 2}, 0.5: {2, 5}, 0.8: {5, 14}, 0.9: {10, 29}, 1: {10, 29}} {
+	for share, want := range map[float64][2]uint64{0: {1, 4}, 0.1: {1, 4}, 0.2: {2, 9}, 0.5: {5, 24}, 1: {6, 29}} {
 		if soon, late := retryAfterShare(share, 0), retryAfterShare(share, 1<<32-1); soon != want[0] || late != want[1] {
 			t.Errorf("%v refused: %d to %d s, want %v", share, soon, late, want)
 		}

@@ -20,8 +20,20 @@ var publishRate = overloaded.because("the load lets fewer publishes in than come
 // publishRateBody is its document: it is written for each of thousands.
 var publishRateBody = sync.OnceValue(publishRate.document)
 
-// retryMax is the latest that a publisher is asked to come back, but for the jitter.
-const retryMax = 10 * time.Second
+const (
+	// refusedAim is the part of those who ask that may be refused, as refusing a publish costs up to
+	// half of what serving it does: when it is more, they come back later. The later they are told
+	// to, the longer it takes until all are there again when the load is gone.
+	refusedAim = 0.1
+	// refusedOver is the time over which that part is averaged: a burst that lasts for an instant
+	// keeps nobody away for long.
+	refusedOver = 10 * time.Second
+	// retryMax is the latest that a publisher is asked to come back, but for the jitter: of retrySpread
+	// times as much, since a header has whole seconds, and those who are refused in the same moment
+	// come back in as few waves as there are seconds.
+	retryMax    = 6 * time.Second
+	retrySpread = 4
+)
 
 // shedPublish refuses a publish before anything of it was looked at. The connection stays.
 func (s *session) shedPublish() {
@@ -34,12 +46,10 @@ func (s *session) shedPublish() {
 	s.respond(&answer{status: publishRate.status, contentType: "application/problem+json", body: publishRateBody(), extra: x.text})
 }
 
-// retryAfterShare is after how many seconds who is refused comes back. For each that is let in
-// so many are refused; if these all wait for as many seconds, those who come back are as many
-// as are let in. It is from 1 to 10, and up to twice that more, so that they do not come together.
+// retryAfterShare is after how many seconds who is refused comes back: the later the more are.
 func retryAfterShare(share float64, random uint32) uint64 {
-	base := min(1+share/max(1-share, 0.01), retryMax.Seconds())
-	return uint64(base + 2*base*float64(random)/(1<<32))
+	base := min(max(1, share/refusedAim), retryMax.Seconds())
+	return uint64(base + retrySpread*base*float64(random)/(1<<32))
 }
 
 // admitLine says whether the next line of a batch is to be published: the load lets it in, and

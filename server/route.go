@@ -146,9 +146,9 @@ func (s *session) refuse(q *httpparse.Request, r *refusal) {
 	err := s.conn.HandOver(func(fd int, mayWait bool) bool {
 		s.moves(fd)
 		if !mayWait {
-			return srv.group.TryRefuse(fd, bytes)
+			return srv.group.TryRefuse(fd, bytes, srv.edge.Books())
 		}
-		srv.group.Refuse(fd, bytes)
+		srv.group.Refuse(fd, bytes, srv.edge.Books())
 		return true
 	})
 	if err != nil {

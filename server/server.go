@@ -165,7 +165,7 @@ func (s *Server) build() error {
 		return err
 	}
 	s.queue = newQueue(&s.o, s.board, clock, s.eachLoop)
-	s.publishes = breaker.NewLimiter(breaker.LimiterOptions{Min: float64(s.o.PublishRateMin), Burst: publishBurst, Clock: clock, AtOnce: true})
+	s.publishes = breaker.NewLimiter(breaker.LimiterOptions{Min: float64(s.o.PublishRateMin), Burst: publishBurst, Clock: clock, AtOnce: true, ShareOver: refusedOver})
 	s.hub = newHub(&s.o, s.store, s.group, s.table, s.queue, s.log, clock)
 	s.hub.gates = s.gateways
 	if shared, is := s.store.(replay.Shared); is {

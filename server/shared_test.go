@@ -157,6 +157,12 @@ func TestShared_SpoolTakesWhatRedisCannot(t *testing.T) {
 	until(t, "nothing waits", func() bool { return n.scrape()["throng_spooled_events"] == 0 })
 	n.publish("topic=a", "6")
 	s.takes("6")
+	for name, want := range map[string]float64{
+		`throng_events_published_total{ns="default"}`: 7, "throng_events_delivered_total": 7,
+		"throng_spool_taken_total": 5, "throng_spool_sent_total": 5, "throng_spool_dropped_total": 0,
+	} {
+		until(t, fmt.Sprint(name, " is ", want), func() bool { return n.scrape()[name] == want })
+	}
 	s.Close()
 	w.Close()
 }

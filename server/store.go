@@ -114,6 +114,7 @@ func (s *Server) openRedis() (replay.Store, error) {
 	}
 	spool, err := replay.NewSpool(store, s.o.Spool, replay.SpoolOptions{
 		BytesMax: s.o.SpoolBytesMax, Fsync: s.fsync(), Interval: s.o.FsyncInterval, Log: s.log,
+		Sent: func(ns string, stored uint64) { s.table.Published(ns).Add(stored) },
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("--spool=%s: %w", s.o.Spool, err), store.Close())

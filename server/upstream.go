@@ -64,7 +64,6 @@ func (r *retreat) next() time.Duration {
 
 // makeUpstreams prepares what --upstreams names; nothing is dialled yet.
 func (s *Server) makeUpstreams() error {
-	known := make(map[string]bool)
 	for _, url := range s.o.Upstreams {
 		address, namespace, secure, err := parseUpstream(url)
 		if err != nil {
@@ -72,13 +71,6 @@ func (s *Server) makeUpstreams() error {
 		}
 		u := &upstream{srv: s, url: url, address: address, namespace: namespace, secure: secure, log: s.log.With("upstream", url)}
 		u.ctx, u.cancel = context.WithCancel(context.Background())
-		if known[u.name()] {
-			return fmt.Errorf("--upstreams=%s is refused; accepted: each source and namespace once", url)
-		}
-		if address == s.o.GRPC {
-			return fmt.Errorf("--upstreams=%s is refused; accepted: other nodes than this one, whose events would go round", url)
-		}
-		known[u.name()] = true
 		if err := u.remember(); err != nil {
 			return err
 		}

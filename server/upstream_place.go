@@ -110,7 +110,7 @@ func (u *upstream) keep(now time.Time) {
 // can't be written holds nothing up.
 func (u *upstream) keepUp() {
 	p := &u.place
-	for p.path != "" {
+	for p.path != "" && u.ctx.Err() == nil { // settle writes the last one
 		u.mu.Lock()
 		without := u.at.count - p.counted.Load()
 		if without >= p.step && p.marked.count <= p.counted.Load() {
@@ -163,15 +163,16 @@ func (u *upstream) settle() error {
 	return u.save(at)
 }
 
-// save writes a position, unless that or a later one is written already.
+// save writes a position, unless that or a later one is written already. A source that has not
+// named one yet has none to be written; its events are counted all the same.
 func (u *upstream) save(at place) error {
 	p := &u.place
 	p.writing.Lock()
 	defer p.writing.Unlock()
-	if p.path == "" || at.id == "" || at.count < p.saved.count {
+	if p.path == "" || at.count < p.saved.count {
 		return nil
 	}
-	if at.id != p.saved.id {
+	if at.id != "" && at.id != p.saved.id {
 		text, err := json.Marshal(positionFile{Upstream: u.url, After: at.id})
 		if err == nil {
 			err = replaceFile(p.path, append(text, '\n'))

@@ -156,7 +156,7 @@ func (u *upstream) key(e *source.Event) string {
 
 // skip passes over an event that can't be published here.
 func (u *upstream) skip(e *source.Event, refused *refusal) {
-	u.srv.countRefused(refused)
+	u.srv.countRefused(refused, 1)
 	u.skipped.tell(func(times int) {
 		u.log.Warn("events of an upstream are no events here, and are left out", "events", times, "last", fmt.Sprintf("%.100q", e.GetId()),
 			"code", refused.code, "detail", refused.detail)

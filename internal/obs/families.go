@@ -55,6 +55,8 @@ const (
 	nameTailRewrites      = "throng_tail_rewrites_total"
 	nameSpooledEvents     = "throng_spooled_events"
 	nameSpooledBytes      = "throng_spooled_bytes"
+	nameSpoolTaken        = "throng_spool_taken_total"
+	nameSpoolSent         = "throng_spool_sent_total"
 	nameSpoolDropped      = "throng_spool_dropped_total"
 	nameBreakerState      = "throng_breaker_state"
 	nameTransitions       = "throng_breaker_transitions_total"
@@ -75,8 +77,8 @@ var families = []Family{
 	{nameConnectionsClosed, typeCounter, "reason", "Connections closed, by the server's reason."},
 	{nameShed, typeCounter, "reason", "Connections and requests turned away to protect the others."},
 	{nameHTTPResponses, typeCounter, "code", "Answers on the public port by status code; codes that are not expected count as other."},
-	{nameEventsPublished, typeCounter, "ns", "Events stored in the log; namespaces beyond the first ones count as other."},
-	{namePublishRefused, typeCounter, "code", "Publishes refused, by the code of the problem."},
+	{nameEventsPublished, typeCounter, "ns", "Events stored in the log; one that was spooled counts when Redis has it; namespaces beyond the first ones count as other."},
+	{namePublishRefused, typeCounter, "code", "Events refused, by the code of the problem; of a batch each line."},
 	{nameAppendDuration, typeHistogram, "", "Time that one batch took to be stored in the log."},
 	{nameEventsDelivered, typeCounter, "", "Events handed to sockets, once for each receiver."},
 	{nameBytesWritten, typeCounter, "", "Bytes handed to the sockets of streams."},
@@ -105,6 +107,8 @@ var families = []Family{
 	{nameTailRewrites, typeCounter, "", "Times that Redis had lost what was delivered already, as after a failover; a gap was told to all."},
 	{nameSpooledEvents, typeGauge, "", "Events that wait on this node's disk for Redis to come back."},
 	{nameSpooledBytes, typeGauge, "", "Bytes of the events that wait on this node's disk."},
+	{nameSpoolTaken, typeCounter, "", "Events that were put on this node's disk to wait for Redis."},
+	{nameSpoolSent, typeCounter, "", "Events that waited and are in Redis now, those it had under their key already included."},
 	{nameSpoolDropped, typeCounter, "", "Events that waited and were then refused by Redis for good."},
 	{nameBreakerState, typeGauge, "layer", "How a layer of breakers stands, by its worst one: 0 closed or healthy, 1 half-open or degraded, 2 open or isolated."},
 	{nameTransitions, typeCounter, "layer to", "Transitions of breakers, by the layer and by the state they went to."},

@@ -92,6 +92,8 @@ type Table struct {
 	TailRewrites  Counter
 	SpooledEvents Gauge
 	SpooledBytes  Gauge
+	SpoolTaken    Counter
+	SpoolSent     Counter
 	SpoolDropped  Counter
 
 	BreakerState       []Gauge     // by Options.Breakers
@@ -155,6 +157,8 @@ func New(o Options) *Table {
 		nameTailEvents:        &t.TailEvents,
 		nameTailSkipped:       &t.TailSkipped,
 		nameTailRewrites:      &t.TailRewrites,
+		nameSpoolTaken:        &t.SpoolTaken,
+		nameSpoolSent:         &t.SpoolSent,
 		nameSpoolDropped:      &t.SpoolDropped,
 		nameUpstreamEvents:    &t.UpstreamEvents,
 		nameUpstreamRetries:   &t.UpstreamRetries,
