@@ -125,7 +125,7 @@ func (c *Conn) Close() {
 func (c *Conn) HandOver(then func(fd int, mayWait bool) bool) error {
 	fd, err := c.fd, error(nil)
 	if c.np != nil {
-		fd, err = unix.FcntlInt(uintptr(c.socket()), unix.F_DUPFD_CLOEXEC, 3)
+		fd, err = c.edge.ln.reserve.dup(c.socket())
 	}
 	c.mu.Lock()
 	c.gone, c.leaving = true, true

@@ -67,6 +67,9 @@ func (l *Listener) Accept() (net.Conn, error) {
 		default:
 			return nil, nil // EAGAIN, or a connection that died in the queue (accept(2), ERRORS)
 		}
+		if l.reserve.lost.Load() && l.refuse(fd) {
+			continue
+		}
 		n, err := e.readFirst(fd)
 		if why, ok := l.Admit(from, e.entrance.first[:n]); !ok {
 			l.Shed(fd, why, e.entrance.first[:n])

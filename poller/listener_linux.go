@@ -19,9 +19,6 @@ const (
 	// silenceSeconds is TCP_DEFER_ACCEPT: a connection is accepted when its first bytes are
 	// there, or after this time without any. 1 is the least there is.
 	silenceSeconds = 1
-	// exhaustedPause is how long the acceptor waits when there is not even the reserve
-	// descriptor left: it neither spins nor stops, and asks again.
-	exhaustedPause = 5 * time.Millisecond
 )
 
 // ListenOptions are set on the listening socket; Linux hands all of them down to the
@@ -34,8 +31,8 @@ type ListenOptions struct {
 
 // Listener accepts for an Edge and its netpoll (early_linux.go). It sheds before anything
 // is allocated, and it holds a reserve descriptor: with none left, the reserve is given up
-// for the moment it takes to accept a connection, refuse it in words and take the reserve
-// back.
+// for the moment it takes to accept a connection and refuse it in words, and its descriptor
+// is the reserve then (reserve_linux.go).
 //
 // Accept is called by netpoll's reactor; Close by anyone.
 type Listener struct {
@@ -45,8 +42,7 @@ type Listener struct {
 	named   bool // ListenOptions.Addresses
 	closed  atomic.Bool
 	taken   atomic.Uint64 // connections accepted
-	reserve int
-	mu      sync.Mutex    // guards reserve
+	reserve reserve
 	asked   chan struct{} // closed when netpoll has begun to serve
 	askOnce sync.Once
 
@@ -89,8 +85,8 @@ func Listen(address string, o ListenOptions) (*Listener, error) {
 		_ = unix.Close(fd)
 		return nil, fmt.Errorf("listen on %s: getsockname: %w", address, err)
 	}
-	l := &Listener{fd: fd, addr: net.TCPAddrFromAddrPort(addrPort(bound)), named: o.Addresses, reserve: -1, asked: make(chan struct{})}
-	l.takeReserve()
+	l := &Listener{fd: fd, addr: net.TCPAddrFromAddrPort(addrPort(bound)), named: o.Addresses, asked: make(chan struct{})}
+	l.reserve.begin(fd)
 	return l, nil
 }
 
@@ -194,34 +190,17 @@ func acceptFrom(listener int) (fd int, from netip.Addr, err error) {
 // Accepted is how many connections were accepted, those that were shed included.
 func (l *Listener) Accepted() uint64 { return l.taken.Load() }
 
-// exhausted deals with one connection for which there is no descriptor. It may be that
-// nobody waits: the kernel looks for a descriptor before it looks into the queue.
-func (l *Listener) exhausted() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.reserve < 0 {
-		l.Exhausted()
-		if !l.takeReserve() {
-			time.Sleep(exhaustedPause)
-		}
-		return
-	}
-	_ = unix.Close(l.reserve)
-	l.reserve = -1
-	if fd, _, err := l.accept(); err == nil {
-		l.Exhausted()
-		n, _ := l.edge.readFirst(fd)
-		RefuseNow(fd, l.Refusal(l.edge.entrance.first[:n]))
-	}
-	l.takeReserve()
-}
-
 // refusedBytesMax is how much is read of who is refused without a lingering close.
 const refusedBytesMax = 256 << 10
 
 // RefuseNow answers on a descriptor that cannot be kept for a lingering close, and closes
 // it: what the client has sent so far is read, so that a FIN follows and not a reset.
 func RefuseNow(fd int, answer []byte) {
+	readOn(fd)
+	LastWords(fd, answer)
+}
+
+func readOn(fd int) {
 	var scratch [4096]byte
 	for n := 0; n < refusedBytesMax; {
 		more, err := Kernel{}.Read(fd, scratch[:])
@@ -230,7 +209,6 @@ func RefuseNow(fd int, answer []byte) {
 		}
 		n += more
 	}
-	LastWords(fd, answer)
 }
 
 // LastWords answers on a descriptor whose client has sent all that it will before it has
@@ -240,26 +218,12 @@ func LastWords(fd int, answer []byte) {
 	_ = unix.Close(fd)
 }
 
-func (l *Listener) takeReserve() bool {
-	fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return false
-	}
-	l.reserve = fd
-	return true
-}
-
 // Close implements net.Listener.
 func (l *Listener) Close() error {
 	if l.closed.Swap(true) {
 		return nil
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.reserve >= 0 {
-		_ = unix.Close(l.reserve)
-		l.reserve = -1
-	}
+	l.reserve.end()
 	return unix.Close(l.fd)
 }
 

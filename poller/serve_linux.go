@@ -154,7 +154,7 @@ func (c *Conn) end() {
 	spare := -1
 	var err error
 	if c.deferred {
-		spare, err = unix.FcntlInt(uintptr(c.fd), unix.F_DUPFD_CLOEXEC, 3)
+		spare, err = c.edge.ln.reserve.dup(c.fd)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
