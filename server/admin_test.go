@@ -143,6 +143,7 @@ func TestAdmin_StatsHealthAndProfiles(t *testing.T) {
 	n := start(t, nil)
 	s := n.subscribe("topic=a")
 	n.publish("topic=a", "x")
+	s.takes("x") // on Redis it is in the log when it has come back
 	status, body, header := n.operator("GET", "/api/stats")
 	var st server.Stats
 	if err := json.Unmarshal([]byte(body), &st); err != nil || status != 200 || header.Get("Content-Type") != "application/json" {
