@@ -22,8 +22,7 @@ type Probe struct {
 
 // probeLine is the probe of one reactor.
 type probeLine struct {
-	fd    int // the end that is written to
-	conn  netpoll.Connection
+	fd    int   // the end that is written to
 	asked int64 // when the byte was written that is under way, or the last one
 	took  int64 // that of the one before, until it was found
 	found atomic.Int64
@@ -52,14 +51,15 @@ func (p *Probe) add() error {
 	if err != nil {
 		return err
 	}
-	l := &probeLine{fd: pair[0]}
-	if l.conn, err = netpoll.NewFDConnection(pair[1]); err != nil {
+	conn, err := netpoll.NewFDConnection(pair[1])
+	if err != nil {
 		_ = unix.Close(pair[0])
 		_ = unix.Close(pair[1])
 		return err
 	}
+	l := &probeLine{fd: pair[0]}
 	p.lines = append(p.lines, l)
-	return l.conn.SetOnRequest(l.arrived)
+	return conn.SetOnRequest(l.arrived)
 }
 
 // arrived is called on the reactor.
@@ -104,10 +104,11 @@ func (p *Probe) Waited() (worst time.Duration) {
 	return worst
 }
 
-// Close ends it. Each connection closes its own end of its pair.
+// Close ends it. It closes the ends that are written to: the reactor sees the hang-up and closes
+// the other one itself. From outside it must not be closed: netpoll would end it in the task that
+// reads the last byte, and wait there, on the reactor, for that task to be over.
 func (p *Probe) Close() {
 	for _, l := range p.lines {
-		_ = l.conn.Close()
 		_ = unix.Close(l.fd)
 	}
 	p.lines = nil

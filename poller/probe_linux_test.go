@@ -170,3 +170,29 @@ func TestProbe_MeasuresHowLongAReactorIsAway(t *testing.T) {
 		t.Errorf("%v: the one before took a minute", w)
 	}
 }
+
+// A probe ends while its bytes are on their way, and the reactors go on: each is to be found
+// alive after it, and nothing of the probe stays open.
+func TestProbe_EndsBesideTheReactors(t *testing.T) {
+	d := newDoor(t, func(g *guest, _ []byte) { g.say("alive") })
+	d.serve()
+	w := d.dial("x")
+	w.reads("alive")
+	for i := range 3000 {
+		p, err := NewProbe(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Ask()
+		for range i % 50 {
+			p.Waited()
+		}
+		p.Close()
+		if i%100 == 0 {
+			w.sends("x")
+			w.reads("alive")
+		}
+	}
+	_ = w.Close()
+	d.empties(0)
+}

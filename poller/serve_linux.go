@@ -30,7 +30,7 @@ import (
 // runTask is netpoll's runner.
 func runTask(ctx context.Context, task func()) {
 	c, ok := ctx.(*Conn)
-	if !ok { // a Probe's
+	if !ok { // a Probe's, which only the reactor closes
 		task()
 		return
 	}
