@@ -29,6 +29,7 @@ func early(t *testing.T, set func(*server.Options)) *node {
 // serve begins to accept.
 func (n *node) serve() {
 	n.t.Helper()
+	n.fds += 2 // the probe of its reactor
 	served := make(chan error, 1)
 	go func() { served <- n.Serve(context.Background()) }()
 	n.t.Cleanup(func() {

@@ -50,6 +50,7 @@ func (s *Server) start() error {
 		return ErrClosed
 	}
 	s.served = true
+	s.watch.waits.begin() // before there are connections: netpoll deals them out in turn
 	s.log.Info("events are written", "by", s.writes.By, "reason", s.writes.Reason)
 	s.group.Start()
 	s.background.Add(1) // for Serve itself, whose goroutines are added one by one

@@ -91,7 +91,6 @@ type watch struct {
 func (s *Server) watchNext() {
 	s.streams = breaker.NewLimiter(breaker.LimiterOptions{Min: float64(s.o.StreamsRateMin), Burst: streamsBurst, Least: streamsLeast, Clock: s.hub.clock})
 	g := newGauges(s)
-	g.waits.begin()
 	s.watch = &watch{srv: s, measure: g.measure, idle: g.idle, waits: g.waits, looked: time.Now()}
 	s.watch.turn.Target, s.watch.entry.Target = s.o.DelayTarget, agedStreams*s.o.DelayTarget
 	s.load.heard.set(1)

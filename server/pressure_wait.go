@@ -59,7 +59,7 @@ const (
 	lateMost = 2.5
 )
 
-// begin makes the probe. Without one the kernel's queue still counts.
+// begin makes the probe, which end closes. Without one the kernel's queue still counts.
 func (w *waits) begin() {
 	var err error
 	if w.probe, err = poller.NewProbe(w.srv.reactors()); err != nil {

@@ -130,9 +130,6 @@ func (s *Server) release() {
 		_ = s.admin.ln.Close()
 	}
 	s.closeGRPC()
-	if s.watch != nil {
-		s.watch.waits.end()
-	}
 	if s.group != nil {
 		s.group.Stop()
 	}
