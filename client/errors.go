@@ -68,10 +68,11 @@ type problem struct {
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
 	Code   string `json:"code"`
+	Retry  uint64 `json:"retry_after"` // seconds
 }
 
 func (p problem) error() *Error {
-	e := &Error{Status: p.Status, Code: p.Code, Detail: p.Detail}
+	e := &Error{Status: p.Status, Code: p.Code, Detail: p.Detail, RetryAfter: asked(p.Retry)}
 	if e.Detail == "" {
 		e.Detail = p.Title
 	}
@@ -91,8 +92,13 @@ func readError(r *http.Response, body io.Reader) *Error {
 	}
 	e := p.error()
 	e.Status = r.StatusCode
-	e.RetryAfter = retryAfter(r.Header, time.Now())
+	e.RetryAfter = max(e.RetryAfter, retryAfter(r.Header, time.Now()))
 	return e
+}
+
+// asked is a wait that a server asks for.
+func asked(seconds uint64) time.Duration {
+	return time.Duration(min(seconds, uint64(askedWaitMax/time.Second))) * time.Second
 }
 
 // retryAfter reads the Retry-After field (RFC 9110, section 10.2.3): seconds, or a date, which is
@@ -103,7 +109,7 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 		return 0
 	}
 	if seconds, err := strconv.ParseUint(text, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
-		return time.Duration(min(seconds, uint64(askedWaitMax/time.Second))) * time.Second
+		return asked(seconds)
 	}
 	until, err := http.ParseTime(text)
 	if err != nil {

@@ -137,7 +137,7 @@ func TestPublish_EndsWithItsContext(t *testing.T) {
 
 func TestPublishBatch_LinesAndResultsInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rec := &recorder{answer: `{"id":"1-1"}` + "\n" + `{"error":{"status":400,"code":"bad_topic","detail":"no"}}` + "\n" + `{"error":"too big"}` + "\n" + `{"id":"1-2"}` + "\n"}
+		rec := &recorder{answer: `{"id":"1-1"}` + "\n" + `{"error":{"status":400,"code":"bad_topic","detail":"no","retry_after":7}}` + "\n" + `{"error":"too big"}` + "\n" + `{"id":"1-2"}` + "\n"}
 		c, w := serve(t, rec, Options{})
 		batch := []PublishRequest{
 			{Topics: []string{"a"}, Data: []byte("line\nbreak \"<&>\u2028")},
@@ -153,7 +153,7 @@ func TestPublishBatch_LinesAndResultsInOrder(t *testing.T) {
 		if got[0] != (Result{Receipt: Receipt{ID: "1-1"}}) || got[3] != (Result{Receipt: Receipt{ID: "1-2"}}) || !errors.As(got[1].Err, &first) || !errors.As(got[2].Err, &second) {
 			t.Fatalf("results %+v", got)
 		}
-		if *first != (Error{Status: 400, Code: "bad_topic", Detail: "no"}) || *second != (Error{Detail: "too big"}) {
+		if *first != (Error{Status: 400, Code: "bad_topic", Detail: "no", RetryAfter: 7 * time.Second}) || *second != (Error{Detail: "too big"}) {
 			t.Errorf("errors %+v and %+v", first, second)
 		}
 		r := rec.requests[0]

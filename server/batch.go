@@ -238,7 +238,7 @@ func (b *batch) answer(s *Server, records []replay.Record) {
 		if refused != told {
 			s.countRefused(told, times)
 			times = 0
-			told, text = refused, bytes.TrimRight(refused.document(), "\n")
+			told, text = refused, bytes.TrimRight(refused.document(s.retrySeconds(refused)), "\n")
 		}
 		times++
 		b.out = append(b.out, `{"error":`...)

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -103,7 +102,7 @@ is read and thrown away for ` + "`--linger-timeout`" + `, so that the answer arr
 // errorsPage is docs/errors.md, and what the advice above lacks or has in excess.
 func errorsPage() (page string, faults []string) {
 	var b strings.Builder
-	fmt.Fprintf(&b, errorsPageTop, badFormat.because("format is text (the default) or json").document())
+	fmt.Fprintf(&b, errorsPageTop, badFormat.because("format is text (the default) or json").document(0))
 	for _, p := range problems {
 		a, ok := problemAdvice[p.code]
 		if !ok {
@@ -155,7 +154,7 @@ func retryText(p *problem) string {
 	}
 	low, high := 1<<30, 0
 	for random := range uint32(1000) {
-		s, _ := strconv.Atoi(string(p.because("").retryAfter(random)))
+		s := int(p.because("").retryAfter(random))
 		low, high = min(low, s), max(high, s)
 	}
 	return fmt.Sprintf("%d to %d", low, high)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"strconv"
 	"time"
 
 	"throng/replay"
@@ -99,15 +98,10 @@ func (b backend) Leaving() *source.Problem {
 
 // sourceProblem is a refusal on the gRPC port.
 func (s *Server) sourceProblem(r *refusal) *source.Problem {
-	p := &source.Problem{Code: r.code, Status: int32(r.status), Title: r.title, Detail: r.detail}
-	switch {
-	case r == publishRate:
-		p.RetryAfterSeconds = uint32(retryAfterShare(s.publishes.RefusedShare(), s.random()))
-	case r.retry > 0:
-		seconds, _ := strconv.ParseUint(string(r.retryAfter(s.random())), 10, 32) // digits, as we write them
-		p.RetryAfterSeconds = uint32(seconds)
+	return &source.Problem{
+		Code: r.code, Status: int32(r.status), Title: r.title, Detail: r.detail,
+		RetryAfterSeconds: uint32(s.retrySeconds(r)),
 	}
-	return p
 }
 
 // refuse makes a refusal the answer to an event.

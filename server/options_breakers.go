@@ -91,12 +91,15 @@ var breakerSettings = []Setting{
 
 // namespacePolicies takes NAMESPACE=POLICY.
 func namespacePolicies() rule {
-	return rule{"NAMESPACE=POLICY, with " + strings.Join(queuePolicies, ", "), func(v any) bool {
+	return rule{"NAMESPACE=POLICY, each namespace once, with " + strings.Join(queuePolicies, ", "), func(v any) bool {
 		list, is := v.([]string)
+		seen := map[string]bool{}
 		return is && !slices.ContainsFunc(list, func(s string) bool {
 			name, policy, _ := strings.Cut(s, "=")
+			twice := seen[name]
+			seen[name] = true
 			checked, refused := checkNamespace(name)
-			return refused != nil || checked != name || !slices.Contains(queuePolicies, policy)
+			return twice || refused != nil || checked != name || !slices.Contains(queuePolicies, policy)
 		})
 	}}
 }

@@ -116,8 +116,8 @@ func (o Options) Check() error {
 		}
 	}
 	for _, l := range limits {
-		if most := l.most(o); most > 0 && l.value(o) > most {
-			all = append(all, fmt.Errorf("--%s=%d is refused; accepted: at most %d, the value of --%s", l.name, l.value(o), most, l.by))
+		if value, most := l.of(o); most > 0 && value > most {
+			all = append(all, fmt.Errorf("--%s=%s is refused; accepted: at most %s, the value of --%s", l.name, l.text(value), l.text(most), l.by))
 		}
 	}
 	if o.RedisCert != "" && o.RedisKey == "" {
@@ -135,12 +135,27 @@ func (s Setting) refuse(v any, accepts string) error {
 
 // limits are options bounded by another one; 0 of either means "choose for me".
 var limits = []struct {
-	name, by    string
-	value, most func(Options) int
+	name, by string
+	of       func(Options) (value, most int64)
+	text     func(int64) string
 }{
-	{"requests-max", "connections-max", func(o Options) int { return o.RequestsMax }, func(o Options) int { return o.ConnectionsMax }},
-	{"namespace-ring-share", "ring-events", func(o Options) int { return o.NamespaceRingShare }, func(o Options) int { return o.RingEvents }},
+	{"requests-max", "connections-max", func(o Options) (int64, int64) { return int64(o.RequestsMax), int64(o.ConnectionsMax) }, number},
+	{"namespace-ring-share", "ring-events", func(o Options) (int64, int64) { return int64(o.NamespaceRingShare), int64(o.RingEvents) }, number},
+	// An answer that may be slower than the time in which it has failed is never weak.
+	{"redis-slow", "probe-timeout", func(o Options) (int64, int64) { return int64(o.RedisSlow), probed(o, isRedis(o.Store)) }, duration},
+	{"upstream-slow", "probe-timeout", func(o Options) (int64, int64) { return int64(o.UpstreamSlow), probed(o, len(o.Upstreams) > 0) }, duration},
 }
+
+// probed is the time for a probe's answer where there is such a source.
+func probed(o Options, there bool) int64 {
+	if !there {
+		return 0
+	}
+	return int64(o.ProbeTimeout)
+}
+
+func number(n int64) string   { return strconv.FormatInt(n, 10) }
+func duration(n int64) string { return DurationText(time.Duration(n)) }
 
 // rule is what a value must satisfy, and how to say it.
 type rule struct {

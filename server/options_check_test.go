@@ -58,6 +58,9 @@ func TestCheck_RefusesWithNameValueAndRange(t *testing.T) {
 		{func(o *Options) { o.CORSOrigins = []string{"https://a.example/"} }, "--cors-origins=[https://a.example/] is refused; accepted: * or origins as browsers write them: https://example.org, http://localhost:3000"},
 		{func(o *Options) { o.ConnectionsMax, o.RequestsMax = 10, 11 }, "--requests-max=11 is refused; accepted: at most 10, the value of --connections-max"},
 		{func(o *Options) { o.NamespaceRingShare = 5000 }, "--namespace-ring-share=5000 is refused; accepted: at most 4096, the value of --ring-events"},
+		{func(o *Options) { o.Store, o.ProbeTimeout = "redis://h:1", 150*time.Millisecond }, "--redis-slow=200ms is refused; accepted: at most 150ms, the value of --probe-timeout"},
+		{func(o *Options) { o.Upstreams, o.ProbeTimeout = []string{"grpc://h:1/a"}, 150*time.Millisecond }, "--upstream-slow=500ms is refused; accepted: at most 150ms, the value of --probe-timeout"},
+		{func(o *Options) { o.QueuePolicies = []string{"a=shed", "b=block", "a=shed"} }, "--queue-policies=[a=shed b=block a=shed] is refused; accepted: NAMESPACE=POLICY, each namespace once, with block, shed, shed-oldest, conflate, refuse"},
 	} {
 		o := Defaults()
 		c.set(&o)

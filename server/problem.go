@@ -2,7 +2,6 @@ package server
 
 import (
 	"encoding/json"
-	"strconv"
 	"time"
 
 	"throng/httpparse"
@@ -75,15 +74,17 @@ func parserRefusal(e *httpparse.Error) *refusal {
 	return &refusal{problem: &problem{code: e.Code, status: e.Status, title: statusText(e.Status)}, detail: e.Error()}
 }
 
-// document is the refusal as application/problem+json.
-func (r *refusal) document() []byte {
+// document is the refusal as application/problem+json. Where there is no header field to say it
+// in, it has the seconds until one may try again; 0: it has none.
+func (r *refusal) document(retryAfter uint64) []byte {
 	b, err := json.Marshal(struct {
 		Type   string `json:"type"`
 		Title  string `json:"title"`
 		Status int    `json:"status"`
 		Code   string `json:"code"`
 		Detail string `json:"detail,omitempty"`
-	}{"about:blank", r.title, r.status, r.code, r.detail})
+		Retry  uint64 `json:"retry_after,omitempty"`
+	}{"about:blank", r.title, r.status, r.code, r.detail, retryAfter})
 	if err != nil {
 		panic("server: a problem document is always JSON: " + err.Error())
 	}
@@ -92,9 +93,20 @@ func (r *refusal) document() []byte {
 
 // retryAfter is the field's value in seconds: the table's plus up to half of it again
 // or 2 s, so that refused clients do not come back together.
-func (r *refusal) retryAfter(random uint32) []byte {
+func (r *refusal) retryAfter(random uint32) uint64 {
 	base := uint32(r.retry / time.Second)
-	return strconv.AppendUint(nil, uint64(base+random%(base/2+2)), 10)
+	return uint64(base + random%(base/2+2))
+}
+
+// retrySeconds is when an event that was refused may be tried again; 0: it may not.
+func (s *Server) retrySeconds(r *refusal) uint64 {
+	switch {
+	case r == publishRate:
+		return retryAfterShare(s.publishes.RefusedShare(), s.random())
+	case r.retry > 0:
+		return r.retryAfter(s.random())
+	}
+	return 0
 }
 
 var statusTexts = map[int]string{

@@ -18,7 +18,7 @@ const linesAdmitted = 16
 var publishRate = overloaded.because("the load lets fewer publishes in than come")
 
 // publishRateBody is its document: it is written for each of thousands.
-var publishRateBody = sync.OnceValue(publishRate.document)
+var publishRateBody = sync.OnceValue(func() []byte { return publishRate.document(0) })
 
 const (
 	// refusedAim is the part of those who ask that may be refused, as refusing a publish costs up to

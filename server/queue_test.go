@@ -162,6 +162,16 @@ func TestQueue_BreakerOpensAndCloses(t *testing.T) {
 		w.answer("POST").refused(t, 429, "queue_full")
 		return n.scrape()[`throng_breaker_state{layer="queue"}`] == 2
 	})
+	w.send(post("ns=r", `{"topic":"a","data":1}`+"\n", "Content-Type: application/x-ndjson"))
+	var line struct {
+		Error struct {
+			Code       string
+			RetryAfter int `json:"retry_after"`
+		}
+	}
+	if a := w.answer("POST"); a.StatusCode != 200 || json.Unmarshal([]byte(a.body), &line) != nil || line.Error.Code != "queue_full" || line.Error.RetryAfter < 1 || line.Error.RetryAfter > 2 {
+		t.Errorf("a batch is answered %q", a.body)
+	}
 	w.send(get("/readyz"))
 	if a := w.answer("GET"); a.StatusCode != 503 || !strings.Contains(a.body, `"overloaded"`) {
 		t.Errorf("ready: %s %s", a.Status, a.body)

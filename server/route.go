@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"strconv"
 
 	"throng/httpparse"
 	"throng/sse"
@@ -112,7 +113,7 @@ func (s *session) end() {
 // problem answers a whole request that is refused; the connection lives on.
 func (s *session) problem(r *refusal) {
 	s.srv.countRefusal(s.x.route, r)
-	a := &answer{status: r.status, contentType: "application/problem+json", body: r.document(), extra: s.srv.refusalFields(r)}
+	a := &answer{status: r.status, contentType: "application/problem+json", body: r.document(0), extra: s.srv.refusalFields(r)}
 	s.respond(a)
 }
 
@@ -120,7 +121,7 @@ func (s *Server) refusalFields(r *refusal) []byte {
 	var extra []byte
 	if r.retry > 0 {
 		extra = append(extra, "Retry-After: "...)
-		extra = append(extra, r.retryAfter(s.random())...)
+		extra = strconv.AppendUint(extra, r.retryAfter(s.random()), 10)
 		extra = append(extra, "\r\n"...)
 	}
 	if r.allow != "" {
@@ -159,7 +160,7 @@ func (s *session) refuse(q *httpparse.Request, r *refusal) {
 
 // refusalBytes is a complete last answer.
 func (s *Server) refusalBytes(r *refusal, q *httpparse.Request) []byte {
-	a := &answer{status: r.status, contentType: "application/problem+json", body: r.document(), close: true, minor: 1}
+	a := &answer{status: r.status, contentType: "application/problem+json", body: r.document(0), close: true, minor: 1}
 	a.extra = s.refusalFields(r)
 	if q != nil {
 		a.head = q.MethodID == httpparse.MethodHead

@@ -66,10 +66,11 @@ func (p *publisher) try(ctx context.Context, good []item, mayRetry bool) (again 
 		requests[n] = i.request
 	}
 	results, err := p.publish(ctx, requests)
+	var refusal *client.Error
 	for n, r := range results {
 		switch {
-		case r.Err != nil && mayRetry && temporary(r.Err):
-			again = append(again, good[n])
+		case mayRetry && errors.As(r.Err, &refusal) && refusal.Temporary():
+			again, wait = append(again, good[n]), max(wait, refusal.RetryAfter)
 		case r.Err != nil:
 			p.refuse(good[n], r.Err)
 		default:
@@ -79,13 +80,12 @@ func (p *publisher) try(ctx context.Context, good []item, mayRetry bool) (again 
 		}
 	}
 	rest := good[len(results):]
-	var refusal *client.Error
 	switch refused := errors.As(err, &refusal); {
 	case err == nil:
 	case mayRetry && (!refused || refusal.Temporary()) && ctx.Err() == nil:
 		again = append(again, rest...)
 		if refused {
-			wait = refusal.RetryAfter
+			wait = max(wait, refusal.RetryAfter)
 		}
 	case refused && len(results) == 0:
 		for _, i := range rest {
@@ -97,11 +97,6 @@ func (p *publisher) try(ctx context.Context, good []item, mayRetry bool) (again 
 		return nil, 0, err
 	}
 	return again, wait, nil
-}
-
-func temporary(err error) bool {
-	var refusal *client.Error
-	return errors.As(err, &refusal) && refusal.Temporary()
 }
 
 // tell prints what the server said of an event that it has taken.
