@@ -22,6 +22,7 @@ type batch struct {
 	taken   int        // how many slots the chunk has used so far
 	out     []byte     // the answer so far
 
+	pace    pace
 	toAsk   int          // lines until the load is asked again
 	stopped *refusal     // what the rest is told; nil: it is published
 	shed    *obs.Counter // counts the rest; nil: what stopped it is no overload
@@ -89,7 +90,7 @@ const lineBytesMin = 23
 
 // publishChunk takes as many lines as one batch of the log holds, and gives the rest.
 func (s *session) publishChunk(ns *namespace, b *batch, body []byte) (rest []byte) {
-	most := ns.chunk()
+	most := b.pace.chunk(ns)
 	p := s.srv.hub.pendingFor(min(len(body)/lineBytesMin+1, most))
 	b.line.Reset()
 	b.outcome, b.slots, b.taken = b.outcome[:0], nil, 0 // a chunk is stored, or is not, as a whole

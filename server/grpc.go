@@ -172,7 +172,7 @@ func (b backend) publishTo(name string, requests []*source.PublishRequest, answe
 		return
 	}
 	defer ns.release()
-	b.publishPending(ns, p, answers, taken)
+	b.publishPaced(ns, p, answers, taken)
 }
 
 // eventRecord checks one event, as a line of a batch is checked.
@@ -194,13 +194,45 @@ var ranks = map[source.Priority]priority{
 	source.Priority_PRIORITY_NORMAL: priorityNormal, source.Priority_PRIORITY_HIGH: priorityHigh,
 }
 
-// publishPending publishes what p holds, and answers it at these places.
-func (b backend) publishPending(ns *namespace, p *pending, answers []*source.PublishResponse, places []int) {
-	owned := true
-	var err error
-	if len(places) > 0 {
-		owned, err = ns.publish(p)
+// publishPaced publishes what p holds in chunks, and answers it at these places. What comes
+// after a chunk for which there was no room is refused as well, as in a batch of lines.
+func (b backend) publishPaced(ns *namespace, p *pending, answers []*source.PublishResponse, places []int) {
+	var pace pace
+	most := pace.chunk(ns)
+	if len(places) <= most {
+		_ = b.publishPending(ns, p, answers, places)
+		return
 	}
+	defer b.hub.recycle(p)
+	for from := 0; from < len(places); most = pace.chunk(ns) {
+		to := min(from+most, len(places))
+		chunk := b.hub.pendingFor(to - from)
+		for i := from; i < to; i++ {
+			chunk.add(p.records[i], p.priority(i))
+		}
+		if err := b.publishPending(ns, chunk, answers, places[from:to]); err != nil {
+			b.refuseRest(err, answers, places[to:])
+			return
+		}
+		from = to
+	}
+}
+
+// refuseRest refuses what comes after events that were not stored.
+func (b backend) refuseRest(err error, answers []*source.PublishResponse, places []int) {
+	if queueRefusal(err) != nil {
+		b.table.Shed[shedReasonOf(err)].Add(uint64(len(places)))
+	}
+	refused := b.unavailable(err)
+	for _, i := range places {
+		answers[i] = b.refuse(refused)
+	}
+}
+
+// publishPending publishes what p holds, and answers it at these places. The error is why
+// none of it was stored.
+func (b backend) publishPending(ns *namespace, p *pending, answers []*source.PublishResponse, places []int) error {
+	owned, err := ns.publish(p)
 	for at, i := range places {
 		switch {
 		case err != nil:
@@ -213,9 +245,13 @@ func (b backend) publishPending(ns *namespace, p *pending, answers []*source.Pub
 			answers[i] = &source.PublishResponse{Outcome: &source.PublishResponse_Id{Id: p.records[at].Event.ID.String()}}
 		}
 	}
+	if err == nil {
+		err = p.turnedAway()
+	}
 	if owned {
 		b.hub.recycle(p)
 	}
+	return err
 }
 
 // wireEvent is an event as a subscriber of the gRPC port gets it.
