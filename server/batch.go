@@ -90,7 +90,10 @@ const lineBytesMin = 23
 
 // publishChunk takes as many lines as one batch of the log holds, and gives the rest.
 func (s *session) publishChunk(ns *namespace, b *batch, body []byte) (rest []byte) {
-	most := b.pace.chunk(ns)
+	most := batchEventsMax
+	if b.stopped == nil {
+		most = b.pace.chunk(ns)
+	}
 	p := s.srv.hub.pendingFor(min(len(body)/lineBytesMin+1, most))
 	b.line.Reset()
 	b.outcome, b.slots, b.taken = b.outcome[:0], nil, 0 // a chunk is stored, or is not, as a whole

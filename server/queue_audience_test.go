@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"throng/server"
 	"throng/source"
 )
 
@@ -86,4 +87,31 @@ func publishStream(n *node) (stored int) {
 			stored++
 		}
 	}
+}
+
+// What is left of a batch after a part of it found no room is refused with it: the loops are
+// not waited for again and again.
+func TestQueue_BatchThatStoppedWaitsNoMore(t *testing.T) {
+	unless(t, "redis", "the tail waits for room there, not the publisher")
+	n := startStalled(t, func(o *server.Options) {
+		o.RingEvents, o.NamespaceRingShare, o.PublishTimeout = 64, 8, time.Second
+	})
+	reader := n.dial()
+	reader.send(get("/events?topic=a"))
+	until(t, "the stream is there", func() bool {
+		n.TurnLoops()
+		return n.scrape()[`throng_connections{kind="sse"}`] == 1
+	})
+	n.fill("default", 8)
+	const lines = 9000
+	w := n.dial()
+	w.send(post("", strings.Repeat(`{"topic":"a","data":"x"}`+"\n", lines), "Content-Type: application/x-ndjson"))
+	begun := time.Now()
+	if got := strings.Count(w.answer("POST").body, `"code":"overloaded"`); got != lines {
+		t.Errorf("%d of %d lines are refused", got, lines)
+	}
+	if took := time.Since(begun); took > 4*time.Second {
+		t.Errorf("they were told so after %v", took)
+	}
+	n.Unstall()
 }
