@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/record"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -316,7 +317,7 @@ func readAway(t *testing.T, l *Log) {
 
 func TestLog_ManyIdleLogsCostLittle(t *testing.T) {
 	const logs = 1000
-	f := NewFlusher(0)
+	f := NewFlusher(time.Hour) // the test ticks
 	defer f.Close()
 	fs := vfs.NewMem()
 	var before, after runtime.MemStats
