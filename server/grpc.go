@@ -204,17 +204,19 @@ func (b backend) publishPaced(ns *namespace, p *pending, answers []*source.Publi
 		return
 	}
 	defer b.hub.recycle(p)
-	for from := 0; from < len(places); most = pace.chunk(ns) {
+	for from := 0; ; most = pace.chunk(ns) {
 		to := min(from+most, len(places))
 		chunk := b.hub.pendingFor(to - from)
 		for i := from; i < to; i++ {
 			chunk.add(p.records[i], p.priority(i))
 		}
-		if err := b.publishPending(ns, chunk, answers, places[from:to]); err != nil {
+		err := b.publishPending(ns, chunk, answers, places[from:to])
+		if err != nil {
 			b.refuseRest(err, answers, places[to:])
+		}
+		if from = to; err != nil || from == len(places) {
 			return
 		}
-		from = to
 	}
 }
 
