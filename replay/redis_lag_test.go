@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -75,12 +76,15 @@ func TestRedis_TrimmedWhileTailLags(t *testing.T) {
 				f.setFull(ns, false)
 			},
 			"slow": func(_ string, l *redisLog) {
+				var over atomic.Bool
 				f.next(func() {
+					defer over.Store(true)
 					for range 10 {
 						mustAppend(t, l, 100)
 					}
 				})
 				mustAppend(t, l, 10)
+				f.wait(t, "the slow delivery", over.Load)
 			},
 		} {
 			ns := name + how
@@ -88,8 +92,11 @@ func TestRedis_TrimmedWhileTailLags(t *testing.T) {
 			mustAppend(t, l, 3)
 			f.waitCount(t, ns, 3)
 			lag(ns, l)
-			f.wait(t, "the last event of "+ns, func() bool { return l.Last() == ackedOf(l) })
-			got := f.of(ns)
+			var got []*sse.Event
+			f.wait(t, "the last event of "+ns, func() bool {
+				got = f.of(ns)
+				return got[len(got)-1].ID == ackedOf(l)
+			})
 			if n := len(gapsOf(got)); n != 1 || len(got) < 100 || len(got) > 1012 {
 				t.Errorf("%s: 1013 events were appended, %d and %d gaps were delivered", ns, len(got)-n, n)
 			}
