@@ -187,6 +187,10 @@ func (c *cheat) events(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(head)
 	for flush.Flush() == nil {
 		c.mu.Lock()
+		if up.Err() != nil { // what is stored now belongs to the next life
+			c.mu.Unlock()
+			return
+		}
 		news, out := c.news, []byte(nil)
 		at, out = c.next(at, ns, topics, format)
 		c.mu.Unlock()
