@@ -157,7 +157,7 @@ func (w *world) check(l *Log, power, clean bool) {
 		clear(w.maybe)
 	}
 	w.last, w.first = l.Last(), l.First()
-	if l.tail != nil { // else nobody has heard of the new epoch, and the next start may take it
+	if l.tail != nil { // else no record has the new epoch, and the next start may take it, even if a marker had it
 		w.epoch = l.Epoch()
 	}
 	w.safe = w.last
@@ -220,9 +220,6 @@ func (w *world) step() {
 	case k < 17 && w.crashAt == 0:
 		err := w.l.Close()
 		w.tell("close: %v", err)
-		if err == nil {
-			w.epoch = w.l.Epoch()
-		}
 		w.start(false)
 	case k < 18 && w.crashAt == 0:
 		w.tell("kill")
