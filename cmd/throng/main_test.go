@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 }
 
 // hangMax is far beyond what any run takes: one that hangs is killed, and its test fails.
-const hangMax = 2 * time.Minute
+const hangMax = 4 * time.Minute
 
 // command prepares a run with env as its whole environment.
 func command(t *testing.T, env []string, args ...string) *exec.Cmd {
