@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"image/png"
 	"os"
 	"os/exec"
@@ -12,7 +14,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"throng/bench"
 )
@@ -283,14 +284,21 @@ func TestBench_PeerThatCannotBeBuilt(t *testing.T) {
 func TestBench_InterruptEndsItAndItsServer(t *testing.T) {
 	t.Parallel()
 	c := command(t, nil, "bench", "density", "--streams=20", "--streams-low=10", "--duration=1h", "--settle=50ms")
-	var complaints bytes.Buffer
-	c.Stderr = &complaints
+	stderr, err := c.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(time.Second)
-	if err := c.Process.Signal(syscall.SIGINT); err != nil {
-		t.Fatal(err)
+	var complaints strings.Builder
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		fmt.Fprintln(&complaints, lines.Text())
+		if lines.Text() == "throng: idle" {
+			if err := c.Process.Signal(syscall.SIGINT); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	_ = c.Wait() // the status is looked at below
 	if c.ProcessState.ExitCode() != exitFailed || !strings.HasSuffix(complaints.String(), "throng: interrupted\n") {
