@@ -81,13 +81,15 @@ type overloadRun struct {
 	sides   []overloadSide
 	peaks   map[string]float64 // a second, by load: connections and publishes
 	results []*overloadResult
+
+	sustained map[string]bool // by load: the side without breakers did it in time
 }
 
 func runOverload(r *run) error {
 	if r.o.URL != "" {
 		return errors.New("bench: overload starts its servers itself, with a share of the processors: it takes no --url")
 	}
-	o := &overloadRun{run: r, peaks: make(map[string]float64)}
+	o := &overloadRun{run: r, peaks: make(map[string]float64), sustained: make(map[string]bool)}
 	// A log that is soon full: memory that grows is then not the events'.
 	r.serverOption("--retain-events", fmt.Sprint(overloadRetained))
 	o.sides = []overloadSide{{"server", r.o.Server, true}}
@@ -100,10 +102,8 @@ func runOverload(r *run) error {
 	if r.o.ServerCPU == noQuota {
 		r.report.note("the server has no share of the processors of its own: it may be the generator that is overloaded")
 	}
-	for _, s := range o.sides {
-		if err := o.with(s, func(t target, _ *quota) error { return o.findPeaks(s, t) }); err != nil {
-			return err
-		}
+	if err := o.findPeaks(); err != nil {
+		return err
 	}
 	for pair := range r.o.Pairs {
 		for _, load := range o.loads() {
@@ -192,42 +192,4 @@ func (o *overloadRun) newLoad(kind string, t target, g *agenda, seed uint64) (ov
 		return newConnectionLoad(o.run, t, g, seed)
 	}
 	return newPublishLoad(o.run, t, g, seed)
-}
-
-// findPeaks finds the peak of each kind of work on its own.
-func (o *overloadRun) findPeaks(s overloadSide, t target) error {
-	load := o.o.Load
-	audience, err := newOverloadAudience(o.run, t, o.o.Streams, s.on) // it is there in the turns, too
-	if err != nil {
-		return err
-	}
-	for i, kind := range kinds(load) {
-		g := newAgenda()
-		l, err := o.newLoad(kind, t, g, uint64(i))
-		if err != nil {
-			return err
-		}
-		if err := o.rest("rest", min(overloadRest, o.o.Duration/8)); err != nil {
-			return err
-		}
-		g.every(o.w.now(), int64(overloadTend), func(int64) error { return l.tend() })
-		g.every(o.w.now(), int64(o.o.Interval), audience.tick)
-		o.run.phase(fmt.Sprintf("peak of %s, %s", kind, s.name), 0)
-		peak, under, err := o.peak(l, g)
-		if err != nil {
-			return err
-		}
-		o.report.figure(fmt.Sprintf("peak of %s, %s", kind, s.name), peak, "1/s")
-		o.report.figure(fmt.Sprintf("peak of %s, %s, under way", kind, s.name), float64(under), "")
-		if o.peaks[kind] = max(o.peaks[kind], peak); s.name == o.sides[len(o.sides)-1].name {
-			if err := o.sustain(kind, l, g); err != nil {
-				return err
-			}
-		}
-		l.close()
-		if err := o.quiet(t); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -20,6 +21,9 @@ const (
 	// peakLowerMax times.
 	peakLower    = 0.95
 	peakLowerMax = 20
+	// One at which it is served is raised to peakRaise of it, peakRaiseMax times.
+	peakRaise    = 1.1
+	peakRaiseMax = 12
 	// peakPatience is for how many windows more a server may serve nothing at first.
 	peakPatience = 40
 	// peakPause is how long a place of the closed loop stays free after a refusal, at most: the
@@ -33,12 +37,69 @@ const (
 	overloadInTime = 100 * time.Millisecond
 )
 
-// inTime is overloadInTime, ns; a run that is too short to measure anything takes whatever comes.
+// short is a run that is too short to measure anything.
+func (o *Options) short() bool { return o.Duration < awakeFrom }
+
+// inTime is overloadInTime, ns; a short run takes whatever comes.
 func (o *Options) inTime() int64 {
-	if o.Duration < awakeFrom {
+	if o.short() {
 		return int64(overloadPatience)
 	}
 	return int64(overloadInTime)
+}
+
+// findPeaks finds the peak of each kind of work on its own: of a closed loop, of each side; then
+// of an open one, down on the side that limits nothing, and up again on the one that does.
+func (o *overloadRun) findPeaks() error {
+	for _, s := range o.sides {
+		err := o.alone(s, func(kind string, l overloadLoad, g *agenda) error {
+			peak, under, err := o.peak(l, g)
+			if err != nil {
+				return err
+			}
+			o.report.figure(fmt.Sprintf("peak of %s, %s", kind, s.name), peak, "1/s")
+			o.report.figure(fmt.Sprintf("peak of %s, %s, under way", kind, s.name), float64(under), "")
+			if o.peaks[kind] = max(o.peaks[kind], peak); s.name == o.sides[len(o.sides)-1].name {
+				return o.sustain(kind, l, g)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return o.alone(o.sides[0], o.raise)
+}
+
+// alone starts a side and lets each kind of work be done on its own.
+func (o *overloadRun) alone(s overloadSide, do func(kind string, l overloadLoad, g *agenda) error) error {
+	return o.with(s, func(t target, _ *quota) error {
+		audience, err := newOverloadAudience(o.run, t, o.o.Streams, s.on) // it is there in the turns, too
+		if err != nil {
+			return err
+		}
+		for i, kind := range kinds(o.o.Load) {
+			g := newAgenda()
+			l, err := o.newLoad(kind, t, g, uint64(i))
+			if err != nil {
+				return err
+			}
+			if err := o.rest("rest", min(overloadRest, o.o.Duration/8)); err != nil {
+				return err
+			}
+			g.every(o.w.now(), int64(overloadTend), func(int64) error { return l.tend() })
+			g.every(o.w.now(), int64(o.o.Interval), audience.tick)
+			o.run.phase(fmt.Sprintf("peak of %s, %s", kind, s.name), 0)
+			if err := do(kind, l, g); err != nil {
+				return err
+			}
+			l.close()
+			if err := o.quiet(t); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // peak is the greatest rate of a closed loop, and how much was under way then: the median
@@ -96,25 +157,61 @@ func (o *overloadRun) rate(l overloadLoad, g *agenda, n int, window time.Duratio
 }
 
 // sustain lowers the rate of the closed loop until the server does the work of an open loop of
-// that rate in time: this is what it can take. A closed loop is faster than any open one: its
-// work comes in bunches, which are cheaper. It is asked of the side that limits nothing.
+// that rate in time. A closed loop is faster than any open one: its work comes in bunches, which
+// are cheaper. It is asked of the side that limits nothing.
 func (o *overloadRun) sustain(kind string, l overloadLoad, g *agenda) error {
-	for lowered, passed := 0, 0; lowered < peakLowerMax && passed < peakPasses; {
-		if c, is := l.(*connectionLoad); is {
-			c.crowd = overloadFactor * o.peaks[kind] * overloadThink.Seconds()
+	for range peakLowerMax {
+		good, err := o.sustains(kind, l, g, o.peaks[kind])
+		if o.sustained[kind] = good; err != nil || good {
+			return err
 		}
-		good, err := o.open(l, g, o.peaks[kind])
+		o.peaks[kind] *= peakLower
+	}
+	return nil
+}
+
+// raise raises it as long as the side with breakers does the work in time: near its peak a server
+// without may get a line that it never gets rid of, and is then slower than it could be for much
+// less than what it could take. What neither has done in time is no peak.
+func (o *overloadRun) raise(kind string, l overloadLoad, g *agenda) error {
+	raised, most := 0, peakRaiseMax
+	if o.o.short() {
+		most = 1
+	}
+	for ; raised < most; raised++ {
+		rate := o.peaks[kind] * peakRaise
+		good, err := o.sustains(kind, l, g, rate)
 		if err != nil {
 			return err
 		}
-		o.logf("overload: open loop, %.0f/s: %.0f %% served in time", o.peaks[kind], good)
-		if passed++; good < peakSustained {
-			o.peaks[kind] *= peakLower
-			lowered, passed = lowered+1, 0
+		if !good {
+			break
 		}
+		o.peaks[kind] = rate
+	}
+	if raised == 0 && !o.sustained[kind] {
+		o.report.invalid("peak of %s: at %.0f/s, the least that was tried, less than %.0f %% were served in time", kind, o.peaks[kind], peakSustained)
 	}
 	o.report.figure("peak of "+kind+", open loop, that both sides are measured against", o.peaks[kind], "1/s")
 	return nil
+}
+
+// sustains says whether an open loop is served in time, peakPasses times in a row.
+func (o *overloadRun) sustains(kind string, l overloadLoad, g *agenda, rate float64) (bool, error) {
+	if c, is := l.(*connectionLoad); is {
+		c.crowd = overloadFactor * rate * overloadThink.Seconds()
+	}
+	for range peakPasses {
+		good, err := o.open(l, g, rate)
+		if err != nil {
+			return false, err
+		}
+		o.logf("overload: %s, open loop, %.0f/s: %.0f %% served in time", kind, rate, good)
+		if good < peakSustained {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // open offers an open loop of a rate for a while and gives the percentage of it that was served

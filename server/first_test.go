@@ -216,7 +216,7 @@ func TestFirst_ShedAtAccept(t *testing.T) {
 // reaches each stream from its point of attachment on: the last event of all comes to all.
 func TestFirst_CrowdBesidePublishers(t *testing.T) {
 	const crowd = 600
-	n := early(t, nil)
+	n := early(t, func(o *server.Options) { o.Breakers = "off" }) // a machine that is busy refuses some
 	pub := n.dial()
 	pub.send(post("topic=all", "first"))
 	var all []*wire
