@@ -206,3 +206,16 @@ func TestOverload_GoalsAndValidity(t *testing.T) {
 		}
 	}
 }
+
+// What a line waits for may have been delivered; that it was lost nobody may say.
+func TestOverload_PublishesUnderWayAreNoFault(t *testing.T) {
+	for _, c := range []struct {
+		taken, delivered, want int64
+		busy                   bool
+	}{{5, 5, 0, false}, {5, 6, -1, false}, {5, 6, 0, true}, {5, 7, -1, true}, {5, 4, 1, true}, {5, 5, 0, true}} {
+		l := &publishLoad{lines: []*publishLine{{taken: c.taken, busy: c.busy}, {}}, readers: &audience{delivered: c.delivered}}
+		if got := l.astray(); got != c.want {
+			t.Errorf("%+v: %d", c, got)
+		}
+	}
+}
