@@ -77,7 +77,7 @@ var breakerSettings = []Setting{
 	row("QueueProbes", "queue-probes", "Breakers", "publishes that are tried then; all must be good", count(1, mebi)),
 	row("QueuePolicy", "queue-policy", "Breakers", "publishes for which the queue has no room wait, are shed by priority, replaced by newer ones of their topic, or refused", oneOf(queuePolicies...)),
 	row("QueuePolicies", "queue-policies", "Breakers", "the same for single namespaces", namespacePolicies()),
-	row("QueueWait", "queue-wait", "Breakers", "how long a publish may wait while the queue layer is not closed, or its namespace is held back; publish-timeout otherwise", span(time.Millisecond, time.Hour)),
+	row("QueueWait", "queue-wait", "Breakers", "how long a publish may wait while the queue layer is not closed, or its namespace is held back, at most publish-timeout; publish-timeout otherwise", span(time.Millisecond, time.Hour)),
 	row("ProbeInterval", "probe-interval", "Breakers", "between two probes of a data source; a fifth of it after one that failed", span(100*time.Millisecond, time.Hour)),
 	row("ProbeTimeout", "probe-timeout", "Breakers", "for the answer to a probe", span(time.Millisecond, time.Minute)),
 	row("ProbeFailures", "probe-failures", "Breakers", "failed probes in a row that degrade a data source; as many more isolate it", count(1, 1024)),
