@@ -15,7 +15,8 @@
 //
 // Numbers are never given twice within an epoch, and go on across epochs. A new epoch
 // begins with every start that was not preceded by a Close, since records that readers had
-// seen may be lost then.
+// seen may be lost then. One whose first segment the disk has refused has no records, and
+// may be taken again.
 //
 // Chunks are read by a decoder of our own, because Reader of the library allocates for each
 // record, can't go on behind an end that has moved, skips a chunk that is lost from the last
