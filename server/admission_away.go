@@ -17,15 +17,20 @@ import (
 // for clients that are not served. It is made anew every second, in a few variants with
 // different Retry-After, so that the clients do not come back together.
 type prebuilt struct {
-	variants atomic.Pointer[[8][]byte]
+	variants atomic.Pointer[[prebuiltVariants][]byte]
 }
 
-func (p *prebuilt) pick() []byte { return p.variants.Load()[rand.Uint32()%8] }
+const prebuiltVariants = 8
 
-func (p *prebuilt) make(build func() []byte) {
-	var variants [8][]byte
+func (p *prebuilt) pick() []byte { return p.variants.Load()[rand.Uint32()%prebuiltVariants] }
+
+// make builds the variants, each with a random number of its own eighth of all: eight that are
+// drawn from the whole may all say the same second.
+func (p *prebuilt) make(build func(random uint32) []byte) {
+	const part = 1 << 32 / prebuiltVariants
+	var variants [prebuiltVariants][]byte
 	for i := range variants {
-		variants[i] = build()
+		variants[i] = build(uint32(i)*part + rand.Uint32N(part))
 	}
 	p.variants.Store(&variants)
 }
@@ -81,24 +86,24 @@ func (s *Server) sendAway(why int, p problem, after time.Duration, detail string
 	refused := p.because(detail)
 	w := &s.away[why]
 	w.refused.Store(refused)
-	w.problem.make(func() []byte { return s.refusalBytes(refused, nil) })
+	w.problem.make(func(random uint32) []byte { return s.refusalBytes(refused, nil, random) })
 	if !s.cors.asks() {
-		w.stream.make(func() []byte { return s.endedStream(after, nil) })
+		w.stream.make(func(random uint32) []byte { return s.endedStream(after, nil, random) })
 	}
 }
 
 // endedStream is an answer that makes an EventSource come back after a while: by the WHATWG
 // text (section 9.2.3) any status but 200 makes it give up for good.
-func (s *Server) endedStream(after time.Duration, q *httpparse.Request) []byte {
-	a := s.endedStreamAnswer(after)
+func (s *Server) endedStream(after time.Duration, q *httpparse.Request, random uint32) []byte {
+	a := endedStreamAnswer(after, random)
 	a.minor = 1
 	a.extra = s.cors.appendTo(a.extra, q)
 	return a.append(nil, &s.date)
 }
 
-func (s *Server) endedStreamAnswer(after time.Duration) *answer {
-	ms := int(after.Milliseconds())
-	body := sse.AppendRetry(nil, ms+int(s.random()%uint32(ms/2+1)))
+func endedStreamAnswer(after time.Duration, random uint32) *answer {
+	ms := uint64(after.Milliseconds())
+	body := sse.AppendRetry(nil, int(ms+below(ms/2+1, random)))
 	return &answer{status: 200, contentType: "text/event-stream", body: body, close: true,
 		extra: []byte("Cache-Control: no-cache, no-transform\r\n")}
 }
@@ -142,11 +147,11 @@ func (s *Server) wordsFor(why int, q *httpparse.Request) (words []byte, status i
 	streams := q.MethodID == httpparse.MethodGet && string(q.Path) == "/events" && wantsStream(q)
 	switch asks := s.cors.asks(); {
 	case streams && asks:
-		return s.endedStream(refused.retry, q), 200
+		return s.endedStream(refused.retry, q, s.random()), 200
 	case streams:
 		return w.stream.pick(), 200
 	case asks || q.MethodID == httpparse.MethodHead:
-		return s.refusalBytes(refused, q), refused.status
+		return s.refusalBytes(refused, q, s.random()), refused.status
 	}
 	return w.problem.pick(), refused.status
 }

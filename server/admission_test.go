@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"log/slog"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -38,5 +39,23 @@ func TestTellShed_OnceAMinuteAndOnlyNews(t *testing.T) {
 	}
 	if line := said(time.Hour); line != "" {
 		t.Errorf("no news: %s", line)
+	}
+}
+
+// The few answers that are made for a second say all the seconds there are to say, every time.
+func TestPrebuilt_SpreadsOverAllSeconds(t *testing.T) {
+	r := connectionLimit.because("")
+	for range 1000 {
+		said := map[uint64]bool{}
+		var p prebuilt
+		p.make(func(random uint32) []byte {
+			said[r.retryAfter(random)] = true
+			return nil
+		})
+		for s := r.retryAfter(0); s <= r.retryAfter(math.MaxUint32); s++ {
+			if !said[s] {
+				t.Fatalf("nobody is told to come back after %d s, only after %v", s, said)
+			}
+		}
 	}
 }

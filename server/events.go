@@ -112,7 +112,7 @@ func wantsStream(q *httpparse.Request) bool {
 // once, with its reconnection time and no ID, so that it keeps the one it has.
 func (s *session) comeBack() {
 	s.neither()
-	s.respond(s.srv.endedStreamAnswer(s.srv.o.Retry))
+	s.respond(endedStreamAnswer(s.srv.o.Retry, s.srv.random()))
 }
 
 // subscription reads what the client wants, and in which namespace.

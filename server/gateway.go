@@ -246,7 +246,7 @@ func (s *session) sendAwayBy(ns *namespace, after time.Duration) {
 	s.srv.table.Shed[shedGatewayBreaker].Inc()
 	s.neither()
 	if wantsStream(&s.x.req) {
-		s.respond(s.srv.endedStreamAnswer(after))
+		s.respond(endedStreamAnswer(after, s.srv.random()))
 		return
 	}
 	p := breakerOpen

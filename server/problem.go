@@ -94,9 +94,13 @@ func (r *refusal) document(retryAfter uint64) []byte {
 // retryAfter is the field's value in seconds: the table's plus up to half of it again
 // or 2 s, so that refused clients do not come back together.
 func (r *refusal) retryAfter(random uint32) uint64 {
-	base := uint32(r.retry / time.Second)
-	return uint64(base + random%(base/2+2))
+	base := uint64(r.retry / time.Second)
+	return base + below(base/2+2, random)
 }
+
+// below is the random number as one of 0 … n-1. The number's high bits lead, so that numbers
+// that are spread over all of their range are spread over these.
+func below(n uint64, random uint32) uint64 { return uint64(random) * n >> 32 }
 
 // retrySeconds is when an event that was refused may be tried again; 0: it may not.
 func (s *Server) retrySeconds(r *refusal) uint64 {

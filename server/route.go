@@ -113,15 +113,15 @@ func (s *session) end() {
 // problem answers a whole request that is refused; the connection lives on.
 func (s *session) problem(r *refusal) {
 	s.srv.countRefusal(s.x.route, r)
-	a := &answer{status: r.status, contentType: "application/problem+json", body: r.document(0), extra: s.srv.refusalFields(r)}
+	a := &answer{status: r.status, contentType: "application/problem+json", body: r.document(0), extra: refusalFields(r, s.srv.random())}
 	s.respond(a)
 }
 
-func (s *Server) refusalFields(r *refusal) []byte {
+func refusalFields(r *refusal, random uint32) []byte {
 	var extra []byte
 	if r.retry > 0 {
 		extra = append(extra, "Retry-After: "...)
-		extra = strconv.AppendUint(extra, r.retryAfter(s.random()), 10)
+		extra = strconv.AppendUint(extra, r.retryAfter(random), 10)
 		extra = append(extra, "\r\n"...)
 	}
 	if r.allow != "" {
@@ -142,7 +142,7 @@ func (s *session) refuse(q *httpparse.Request, r *refusal) {
 	s.over = true
 	s.srv.countRefusal(s.x.route, r)
 	s.srv.table.HTTPResponse(r.status).Inc()
-	bytes := s.srv.refusalBytes(r, q)
+	bytes := s.srv.refusalBytes(r, q, s.srv.random())
 	srv := s.srv
 	err := s.conn.HandOver(func(fd int, mayWait bool) bool {
 		s.moves(fd)
@@ -158,10 +158,10 @@ func (s *session) refuse(q *httpparse.Request, r *refusal) {
 	}
 }
 
-// refusalBytes is a complete last answer.
-func (s *Server) refusalBytes(r *refusal, q *httpparse.Request) []byte {
+// refusalBytes is a complete last answer; random leads when the client comes back.
+func (s *Server) refusalBytes(r *refusal, q *httpparse.Request, random uint32) []byte {
 	a := &answer{status: r.status, contentType: "application/problem+json", body: r.document(0), close: true, minor: 1}
-	a.extra = s.refusalFields(r)
+	a.extra = refusalFields(r, random)
 	if q != nil {
 		a.head = q.MethodID == httpparse.MethodHead
 	}

@@ -195,7 +195,7 @@ func (s *session) Expired(class poller.DeadlineClass) []byte {
 	}
 	s.srv.countClosed(closeTimeout)
 	s.srv.table.HTTPResponse(requestTimeout.status).Inc()
-	return s.srv.refusalBytes(requestTimeout.because("the rest of the "+class.String()+" did not come in time"), nil)
+	return s.srv.refusalBytes(requestTimeout.because("the rest of the "+class.String()+" did not come in time"), nil, s.srv.random())
 }
 
 // Closed implements poller.Session.
