@@ -201,6 +201,7 @@ func (o *overloadRun) sustains(kind string, l overloadLoad, g *agenda, rate floa
 	if c, is := l.(*connectionLoad); is {
 		c.crowd = overloadFactor * rate * overloadThink.Seconds()
 	}
+	from := o.w.now()
 	for range peakPasses {
 		good, err := o.open(l, g, rate)
 		if err != nil {
@@ -211,6 +212,7 @@ func (o *overloadRun) sustains(kind string, l overloadLoad, g *agenda, rate floa
 			return false, nil
 		}
 	}
+	o.paces[kind] = o.pace.between(from, o.w.now())
 	return true, nil
 }
 

@@ -28,6 +28,7 @@ type overloadPhase struct {
 	late      *hdrhistogram.Histogram // the generator's own lateness
 	audience  *hdrhistogram.Histogram
 	spent     usage
+	pace      float64 // a round's time, ns
 	own       float64 // part of the time in which the generator had something to do
 	rssLow    float64 // median of its first third, bytes
 	rssHigh   float64 // of its last

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 )
@@ -104,6 +105,9 @@ func (o *overloadRun) judge(r *overloadResult) {
 			rep.invalid("%s: the generator was busy for %.0f %% of the %s", r.name("pair "+fmt.Sprint(r.pair+1)), 100*p.own, p.name)
 		}
 	}
+	if name, speed := o.farthest(r); !o.o.short() && math.Abs(speed-1) > speedOff {
+		rep.invalid("%s: in the %s the machine was at %.0f %% of its speed while the peak was found", r.name("pair "+fmt.Sprint(r.pair+1)), name, 100*speed)
+	}
 	share := 100 * ref.work / overloadCalm
 	if !r.on {
 		if share < goalSustained {
@@ -167,6 +171,7 @@ func (o *overloadRun) describe(r *overloadResult) {
 		rep.figure(r.name(p.name+", server CPU, of one processor"), 100*float64(p.spent.process)/float64(p.spent.at), "%")
 		rep.figure(r.name(p.name+", time in which the generator had something to do"), 100*p.own, "%")
 		rep.figure(r.name(p.name+", the generator's lateness, p99"), float64(p.late.ValueAtQuantile(99))/1e3, "us")
+		rep.figure(r.name(p.name+", the machine's speed, of that while the peak was found"), 100*o.speed(r.load, p), "%")
 		rep.figure(r.name(p.name+", server's greatest VmRSS"), p.rssMost, "B")
 	}
 	rep.figure(r.name("ticks that the server refused"), float64(r.ticksRefused), "")

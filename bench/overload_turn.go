@@ -124,7 +124,7 @@ func (u *overloadTurn) phase(name string, factor float64, length time.Duration) 
 	if err != nil {
 		return nil, err
 	}
-	vain := u.w.vain
+	vain, from := u.w.vain, u.w.now()
 	looks := len(u.result.windows)
 	if name == "overload" {
 		u.result.started = u.w.now()
@@ -139,6 +139,7 @@ func (u *overloadTurn) phase(name string, factor float64, length time.Duration) 
 		return nil, err
 	}
 	p.length = float64(p.spent.at) / 1e9
+	p.pace = u.pace.between(from, u.w.now())
 	p.own = 1 - float64(u.w.vain-vain)/float64(p.spent.at)
 	p.sum(u.result.windows[looks:])
 	return p, nil

@@ -78,6 +78,7 @@ var births = map[string]string{
 	"breaker/source.go":            "one prober for each channel of a source, and the probe it waits for; its owner's context ends them, Run waits for all but a probe that ignores its context",
 	"bench/process.go":             "waits for the end of the process under test, which stop brings about",
 	"bench/fair.go":                "floods beside the measurement, which ends it and takes its answer",
+	"bench/pace.go":                "a thread a processor, which samples how fast it is beside a measurement; close ends and awaits them",
 	"bench/check/crew.go":          "the publishers and subscribers of a check; dismiss ends all and waits",
 	"client/stream.go":             "timers of one connection's silence and of the caller's context; closing the connection stops both",
 	"examples/hostfeed/page.go":    "serves the example's page until the process ends",
