@@ -19,7 +19,7 @@ func (s *Server) admit(from netip.Addr, first []byte) (why int, ok bool) {
 	switch {
 	case requests >= s.requestsMax:
 		s.table.Shed[shedRequests].Inc()
-		return awayLimit, false
+		return awayRequests, false
 	case requests+s.group.Rows() >= s.connectionsMax:
 		s.table.Shed[shedConnections].Inc()
 		return awayLimit, false
@@ -60,7 +60,7 @@ func (s *Server) exhausted() {
 // notEnough is what a connection is told that only the reserve descriptor could accept.
 func (s *Server) notEnough(first []byte) []byte {
 	q, _ := s.lookAt(first)
-	words, status := s.wordsFor(awayLimit, q)
+	words, status := s.wordsFor(awayDescriptors, q)
 	s.table.HTTPResponse(status).Inc()
 	return words
 }

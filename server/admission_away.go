@@ -45,16 +45,18 @@ type away struct {
 
 // Why clients are sent away, by the place of what they are told.
 const (
-	awayLimit    = iota // --connections-max or --requests-max is reached
-	awayAddress         // --address-connections-max is reached
-	awayBreaker         // the connection layer is open
-	awayLoad            // the load lets no more new streams in
-	awayMany            // --namespace-streams-max is reached
-	awayFull            // a loop's tables have no room
-	awayReasons         //
-	awayNot      = -1   // it may come in
-	awayAfterMin = 2.0  // seconds after which a client may come back when few are sent away
-	awayAfterMax = 20.0 // and when all are; each gets up to half of it on top
+	awayLimit       = iota // --connections-max is reached
+	awayRequests           // --requests-max is reached
+	awayDescriptors        // no descriptor was left
+	awayAddress            // --address-connections-max is reached
+	awayBreaker            // the connection layer is open
+	awayLoad               // the load lets no more new streams in
+	awayMany               // --namespace-streams-max is reached
+	awayFull               // a loop's tables have no room
+	awayReasons            //
+	awayNot         = -1   // it may come in
+	awayAfterMin    = 2.0  // seconds after which a client may come back when few are sent away
+	awayAfterMax    = 20.0 // and when all are; each gets up to half of it on top
 )
 
 // comeBackAfter says when a client that is sent away should come back, at the earliest: the
@@ -71,8 +73,10 @@ func (s *Server) prebuild() {
 		head := s.makeStreamHead(nil)
 		s.head.Store(&head)
 	}
-	s.sendAway(awayLimit, connectionLimit, comeBackAfter(s.load.shedShare.get(), connectionLimit.retry),
-		fmt.Sprintf("at most %d connections are held", s.connectionsMax))
+	after := comeBackAfter(s.load.shedShare.get(), connectionLimit.retry)
+	s.sendAway(awayLimit, connectionLimit, after, fmt.Sprintf("at most %d connections are held", s.connectionsMax))
+	s.sendAway(awayRequests, connectionLimit, after, fmt.Sprintf("at most %d connections that are no streams are held", s.requestsMax))
+	s.sendAway(awayDescriptors, connectionLimit, after, "the node has no descriptor left for another connection")
 	s.sendAway(awayAddress, addressLimit, addressLimit.retry, fmt.Sprintf("at most %d connections of one address are held", s.o.AddressConnectionsMax))
 	s.sendAway(awayBreaker, breakerOpen, s.door.opensIn(), "new connections fail here, and none is taken for a while")
 	s.sendAway(awayLoad, overloaded, comeBackAfter(s.load.refusedShare.get(), 0), "the load lets no more new streams in")

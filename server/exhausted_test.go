@@ -149,7 +149,9 @@ func TestExhausted_DescriptorsAreGoneAndComeBack(t *testing.T) {
 			held = append(held, w)
 			continue
 		case err == nil:
-			a.refused(t, 503, "connection_limit")
+			if p := a.refused(t, 503, "connection_limit"); !strings.Contains(p.Detail, "no descriptor") {
+				t.Errorf("the detail is %q", p.Detail)
+			}
 			words++
 		case strings.Contains(err.Error(), "timeout"):
 			t.Fatalf("neither answered nor closed: %v", err)

@@ -26,7 +26,9 @@ func TestLimits_ConnectionsMax(t *testing.T) {
 			w := n.dial()
 			w.send(get("/events?topic=a"))
 			a := w.answer("GET")
-			a.refused(t, 503, "connection_limit")
+			if p := a.refused(t, 503, "connection_limit"); p.Detail != "at most 8 connections are held" {
+				t.Errorf("the detail is %q", p.Detail)
+			}
 			after, err := strconv.Atoi(a.Header.Get("Retry-After"))
 			if err != nil || after < 5 || !a.Close {
 				t.Errorf("Retry-After %q, close %v", a.Header.Get("Retry-After"), a.Close)
@@ -64,7 +66,9 @@ func TestLimits_RequestsMax(t *testing.T) {
 		held = append(held, w)
 	}
 	w := n.dial()
-	w.answer("GET").refused(t, 503, "connection_limit")
+	if p := w.answer("GET").refused(t, 503, "connection_limit"); p.Detail != "at most 3 connections that are no streams are held" {
+		t.Errorf("the detail is %q", p.Detail)
+	}
 	w.ends()
 	held[0].send(post("topic=a", "x"))
 	idOf(t, held[0].answer("POST"))
