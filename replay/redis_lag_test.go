@@ -139,6 +139,13 @@ func TestStreamInfo_Missed(t *testing.T) {
 	}
 }
 
+// asked says whether room was asked for in vain.
+func (f *testFeed) asked(ns string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.vain[ns] > 0
+}
+
 // TestRedis_TrimmedToNothing tells a gap at once, though there is nothing left to read.
 func TestRedis_TrimmedToNothing(t *testing.T) {
 	srv := startRedis(t, redisproc.Options{})
@@ -148,6 +155,7 @@ func TestRedis_TrimmedToNothing(t *testing.T) {
 	f.next(func() { f.setFull("a", true) })
 	mustAppend(t, l, 1)
 	f.waitCount(t, "a", 1)
+	f.wait(t, "the tail that finds no room", func() bool { return f.asked("a") })
 	last := mustAppend(t, l, 3)[2].Event.ID
 	do(t, srv, "XTRIM", "throng:{a}", "MAXLEN", "0")
 	f.setFull("a", false)

@@ -98,12 +98,13 @@ type testFeed struct {
 	mu     sync.Mutex
 	events map[string][]*sse.Event // without notices that have no name
 	full   map[string]bool
-	news   chan struct{} // closed and made anew with each delivery
+	vain   map[string]int // how often there was no room
+	news   chan struct{}  // closed and made anew with each delivery
 	seen   map[string]sse.ID
 }
 
 func newTestFeed(s Shared) *testFeed {
-	f := &testFeed{events: map[string][]*sse.Event{}, full: map[string]bool{}, seen: map[string]sse.ID{}, news: make(chan struct{})}
+	f := &testFeed{events: map[string][]*sse.Event{}, full: map[string]bool{}, vain: map[string]int{}, seen: map[string]sse.ID{}, news: make(chan struct{})}
 	s.Feed(f)
 	return f
 }
@@ -112,6 +113,9 @@ func newTestFeed(s Shared) *testFeed {
 func (f *testFeed) Room(ns string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.full[ns] {
+		f.vain[ns]++
+	}
 	return !f.full[ns]
 }
 
