@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"throng/internal/redisproc"
 )
 
 // target is a server under test as the clients see it.
@@ -97,12 +99,11 @@ func startTarget(ctx context.Context, name string, argv []string, wire Wire, log
 
 // freeAddr is a loopback address nobody listens on at the moment.
 func freeAddr() (netip.AddrPort, error) {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	port, err := redisproc.FreePort()
 	if err != nil {
 		return netip.AddrPort{}, fmt.Errorf("bench: %w", err)
 	}
-	a := l.Addr().(*net.TCPAddr).AddrPort()
-	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), l.Close()
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(port)), nil
 }
 
 func (t target) awaitAccept(ctx context.Context, addr string) error {

@@ -28,7 +28,7 @@ func StartCluster(ctx context.Context, o Options) (_ *Cluster, err error) {
 		}
 	}()
 	for i := range c.Masters {
-		bus, err := freePort()
+		bus, err := FreePort()
 		if err != nil {
 			return nil, err
 		}

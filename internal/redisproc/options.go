@@ -2,6 +2,7 @@ package redisproc
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -81,14 +82,24 @@ const (
 	keyName    = "key.pem"
 )
 
-// freePort asks the kernel for a port that nobody has.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("redisproc: no free port on loopback: %w", err)
+// A server's port is taken from these, drawn by lot: the kernel gives out those above to whoever
+// connects, and may between our look and the server's start.
+const (
+	portFirst = 10_000
+	portLast  = 32_000
+	portTries = 100
+)
+
+// FreePort is a port of loopback that nobody listens on at the moment, for a server under test.
+func FreePort() (port int, err error) {
+	for range portTries {
+		port = portFirst + rand.IntN(portLast-portFirst)
+		var l net.Listener
+		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
+			return port, l.Close()
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return 0, fmt.Errorf("redisproc: %d ports of loopback, %d to %d, were not free: %w", portTries, portFirst, portLast, err)
 }
 
 // logTail is the end of what the server wrote about itself.

@@ -76,7 +76,7 @@ func start(ctx context.Context, o Options, sentinel bool) (*Server, error) {
 // tryPort writes the configuration for a port and starts the server there.
 func (s *Server) tryPort(ctx context.Context) (err error) {
 	if s.opts.Port == 0 {
-		if s.Port, err = freePort(); err != nil {
+		if s.Port, err = FreePort(); err != nil {
 			return err
 		}
 	}
