@@ -246,7 +246,7 @@ func (h *rude) step(v *visit) error {
 func (h *rude) stepPublisher(v *visit) error {
 	switch {
 	case v.p.closed:
-		return fmt.Errorf("bench: %s closed a publisher's connection", h.t.name)
+		return v.p.lost()
 	case v.p.busy:
 		return nil
 	case v.left == 0:

@@ -102,7 +102,11 @@ func runOverload(r *run) error {
 	if o.pace, err = newPace(r.w.now); err != nil {
 		return err
 	}
-	r.afterwards = append(r.afterwards, o.pace.close)
+	defer func() {
+		if err := o.pace.close(); err != nil {
+			r.report.note("the machine's own speed was not measured throughout: %v", err)
+		}
+	}()
 	// A log that is soon full: memory that grows is then not the events'.
 	r.serverOption("--retain-events", fmt.Sprint(overloadRetained))
 	o.sides = []overloadSide{{"server", r.o.Server, true}}

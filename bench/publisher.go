@@ -132,6 +132,19 @@ func (p *publisher) received(c *conn, b []byte) error {
 	return nil
 }
 
+// lost says what the server did before it closed the connection.
+func (p *publisher) lost() error {
+	switch {
+	case p.busy:
+		return fmt.Errorf("bench: %s closed a publisher's connection before it answered", p.target.name)
+	case p.status == 0:
+		return fmt.Errorf("bench: %s closed a publisher's connection that had asked for nothing yet", p.target.name)
+	case p.status == 200:
+		return fmt.Errorf("bench: %s closed a publisher's connection after it had taken an event", p.target.name)
+	}
+	return fmt.Errorf("bench: %s closed a publisher's connection after it had answered %d: %q", p.target.name, p.status, p.said)
+}
+
 // gone implements handler.
 func (p *publisher) gone(c *conn, err error) {
 	if c == p.conn { // not the connection before
