@@ -88,8 +88,9 @@ func (u *upstream) Probe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = c.Check(ctx)
-	u.leave(c, false)
+	if err = c.Check(ctx); err != nil {
+		u.leave(c, false)
+	}
 	return err
 }
 

@@ -116,11 +116,11 @@ func eventBytes(e *Event) int {
 }
 
 // Check asks for the source's health (grpc.health.v1). One that does not know this service is
-// well if it is connected.
+// well: it has answered. (Connected may not have learned of the connection yet.)
 func (c *Client) Check(ctx context.Context) error {
 	answer, err := c.health.Check(ctx, &grpc_health_v1.HealthCheckRequest{})
 	switch {
-	case status.Code(err) == codes.Unimplemented && c.Connected():
+	case status.Code(err) == codes.Unimplemented:
 		return nil
 	case err != nil:
 		return err
